@@ -1,0 +1,1 @@
+# Installed files and the CMake package lethe::lethe.

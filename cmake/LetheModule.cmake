@@ -1,0 +1,32 @@
+# One target a folder: lethe_module(NAME base SOURCES … HEADERS … PUBLIC … PRIVATE … TESTS …)
+#
+# SOURCES, HEADERS and TESTS are listed by hand, beside one another in the folder. PUBLIC are the
+# libraries whose headers appear in the folder's own headers, PRIVATE those that appear only in its
+# sources. Each header must compile alone: CMake's header sets check it (target
+# all_verify_interface_header_sets).
+function(lethe_module)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;HEADERS;PUBLIC;PRIVATE;TESTS;TEST_LIBRARIES" ${ARGN})
+  set(target lethe_${ARG_NAME})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  add_library(lethe::${ARG_NAME} ALIAS ${target})
+  target_sources(${target} PUBLIC FILE_SET HEADERS
+    BASE_DIRS "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include" FILES ${ARG_HEADERS})
+  set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  target_link_libraries(${target} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:lethe_flags>)
+  # Asio recycles coroutine frames per thread, by default only 2 of them: deep chains then allocate.
+  target_compile_definitions(${target} PUBLIC BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8)
+  set_property(GLOBAL APPEND PROPERTY LETHE_MODULES ${target})
+  if(LETHE_TESTS AND ARG_TESTS)
+    lethe_test(NAME ${ARG_NAME}_test SOURCES ${ARG_TESTS} LIBRARIES ${target} ${ARG_TEST_LIBRARIES})
+  endif()
+endfunction()
+
+# One test program: lethe_test(NAME x SOURCES … LIBRARIES …); each of its cases is a ctest test.
+function(lethe_test)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main lethe_flags)
+  target_compile_definitions(${ARG_NAME} PRIVATE LETHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
+  set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,204 @@
+#include "base/log.hpp"
+
+#include "base/bytes.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cmath>
+#include <ctime>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace lethe::log {
+namespace {
+
+constexpr std::size_t queue_bytes_max = 4 * 1024 * 1024;
+
+void write_all(int descriptor, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t written = ::write(descriptor, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return;  // nobody reads the log any more; there is no place to say so
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+// The queue is one growing string: workers append under a short lock, the writer swaps it out whole.
+class writer {
+   public:
+    void start(int descriptor) {
+        stop();
+        descriptor_ = descriptor;
+        stopping_ = false;
+        thread_ = std::thread([this] { run(); });
+    }
+
+    void stop() noexcept {
+        if (!thread_.joinable()) return;
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        wake_.notify_one();
+        thread_.join();
+    }
+
+    void push(std::string_view text) {
+        bool was_empty = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (thread_.joinable() && !stopping_) {
+                if (pending_.size() + text.size() + 1 > queue_bytes_max) {
+                    dropped_.fetch_add(1, std::memory_order_relaxed);
+                    return;
+                }
+                was_empty = pending_.empty();
+                pending_ += text;
+                pending_ += '\n';
+            } else {
+                write_all(STDERR_FILENO, std::string(text) + '\n');
+                return;
+            }
+        }
+        if (was_empty) wake_.notify_one();
+    }
+
+    [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+
+    ~writer() { stop(); }
+
+   private:
+    void run() {
+        std::string batch;
+        std::unique_lock lock(mutex_);
+        while (true) {
+            wake_.wait(lock, [this] { return stopping_ || !pending_.empty(); });
+            if (pending_.empty()) return;
+            std::swap(batch, pending_);
+            lock.unlock();
+            write_all(descriptor_, batch);
+            batch.clear();
+            lock.lock();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::string pending_;
+    std::thread thread_;
+    int descriptor_ = STDERR_FILENO;
+    bool stopping_ = false;
+    std::atomic<std::uint64_t> dropped_{0};
+};
+
+writer& the_writer() {
+    static writer instance;
+    return instance;
+}
+
+std::atomic<level> minimum_level{level::info};
+
+const char* name_of(level severity) {
+    switch (severity) {
+        case level::debug: return "debug";
+        case level::info: return "info";
+        case level::warn: return "warn";
+        case level::error: return "error";
+        case level::off: break;
+    }
+    return "off";
+}
+
+struct append_value {
+    std::string& out;
+    void operator()(std::string_view v) const { append_json_string(out, v); }
+    void operator()(bool v) const { out += v ? "true" : "false"; }
+    void operator()(std::int64_t v) const { fmt::format_to(std::back_inserter(out), "{}", v); }
+    void operator()(std::uint64_t v) const { fmt::format_to(std::back_inserter(out), "{}", v); }
+    void operator()(double v) const {
+        if (std::isfinite(v)) fmt::format_to(std::back_inserter(out), "{}", v);
+        else out += "null";
+    }
+};
+
+}  // namespace
+
+void start(int descriptor, level minimum) {
+    set_level(minimum);
+    the_writer().start(descriptor);
+}
+void stop() noexcept { the_writer().stop(); }
+void set_level(level minimum) noexcept { minimum_level.store(minimum, std::memory_order_relaxed); }
+
+bool parse_level(std::string_view text, level& out) noexcept {
+    for (const level candidate : {level::debug, level::info, level::warn, level::error, level::off}) {
+        if (text == name_of(candidate)) {
+            out = candidate;
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string timestamp_now() {
+    // The one place that reads the wall clock outside the clock seam: a log line is stamped with real
+    // time even when a simulation runs on a simulated one.
+    const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const auto millis = now.time_since_epoch().count();
+    const std::time_t seconds = millis / 1000;
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, millis % 1000);
+}
+
+void write(level severity, std::string_view event, fields data) {
+    if (severity < minimum_level.load(std::memory_order_relaxed)) return;
+    std::string text = "{\"time\":\"";
+    text += timestamp_now();
+    text += "\",\"level\":\"";
+    text += name_of(severity);
+    text += "\",\"event\":";
+    append_json_string(text, event);
+    for (const field& f : data) {
+        text += ',';
+        append_json_string(text, f.name);
+        text += ':';
+        std::visit(append_value{text}, f.value);
+    }
+    text += '}';
+    the_writer().push(text);
+}
+
+void line(std::string json) { the_writer().push(json); }
+
+void append_json_string(std::string& out, std::string_view text) {
+    static constexpr char digits[] = "0123456789abcdef";
+    out += '"';
+    const bool clean = is_utf8(text);
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20 || byte == 0x7f) {
+            out += "\\u00";
+            out += digits[byte >> 4];
+            out += digits[byte & 15];
+        } else if (byte >= 0x80 && !clean) {
+            out += "\\ufffd";
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+std::uint64_t lines_dropped() noexcept { return the_writer().dropped(); }
+
+}  // namespace lethe::log

@@ -1,0 +1,97 @@
+// The fields of a message, in order, as they were received or set.
+#pragma once
+
+#include "base/arena.hpp"
+#include "http/field_id.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lethe::http {
+
+struct field_line {
+    field_id id = field_id::other;
+    std::string_view name;
+    std::string_view value;  // without surrounding white space
+};
+
+// One exchange, one thread. Names and values are views: either into the connection's buffer or copied
+// into the exchange's arena, both of which live until the exchange ends.
+class fields {
+   public:
+    explicit fields(arena& memory) : memory_(memory) {}
+
+    // Names and values must live as long as the exchange.
+    void append_borrowed(std::string_view name, std::string_view value) {
+        lines_.push_back({identify(name), name, value});
+    }
+    // Copies both.
+    void add(std::string_view name, std::string_view value) {
+        append_borrowed(memory_.copy(name), memory_.copy(value));
+    }
+    // Replaces every line of that name.
+    void set(std::string_view name, std::string_view value);
+    // How many lines went away.
+    std::size_t remove(std::string_view name);
+    std::size_t remove(field_id id);
+    // Removes the lines for which `predicate(const field_line&)` holds.
+    template <class Predicate>
+    std::size_t remove_if(Predicate predicate) {
+        return std::erase_if(lines_, predicate);
+    }
+
+    // The first line's value. For known fields the second form is quicker.
+    [[nodiscard]] std::optional<std::string_view> first(std::string_view name) const;
+    [[nodiscard]] std::optional<std::string_view> first(field_id id) const;
+    [[nodiscard]] std::size_t count(std::string_view name) const;
+    [[nodiscard]] std::size_t count(field_id id) const;
+    // All lines of the name joined with ", " (RFC 9110 section 5.3); none: nullopt.
+    [[nodiscard]] std::optional<std::string> combined(std::string_view name) const;
+
+    [[nodiscard]] auto begin() const noexcept { return lines_.begin(); }
+    [[nodiscard]] auto end() const noexcept { return lines_.end(); }
+    [[nodiscard]] std::size_t size() const noexcept { return lines_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return lines_.empty(); }
+    void clear() noexcept { lines_.clear(); }
+
+    [[nodiscard]] arena& memory() noexcept { return memory_; }
+
+   private:
+    arena& memory_;
+    std::vector<field_line> lines_;
+};
+
+// A field name by RFC 9110 section 5.1 (token).
+[[nodiscard]] bool is_token(std::string_view text) noexcept;
+// A field value by RFC 9110 section 5.5: no control bytes but HTAB.
+[[nodiscard]] bool is_field_value(std::string_view text) noexcept;
+// Calls `visit(std::string_view member)` for each member of a comma list (empty members skipped), quoted
+// strings kept whole; for token lists such as Connection.
+template <class Visit>
+void for_each_list_member(std::string_view list, Visit visit);
+
+// "name=value" pairs of all Cookie lines; the value of the first cookie of that name, as sent.
+[[nodiscard]] std::optional<std::string_view> find_cookie(const fields& request, std::string_view name);
+
+template <class Visit>
+void for_each_list_member(std::string_view list, Visit visit) {
+    while (!list.empty()) {
+        std::size_t end = 0;
+        bool quoted = false;
+        while (end < list.size() && (quoted || list[end] != ',')) {
+            if (list[end] == '"') quoted = !quoted;
+            else if (quoted && list[end] == '\\' && end + 1 < list.size()) ++end;
+            ++end;
+        }
+        std::string_view member = list.substr(0, end);
+        while (!member.empty() && (member.front() == ' ' || member.front() == '\t')) member.remove_prefix(1);
+        while (!member.empty() && (member.back() == ' ' || member.back() == '\t')) member.remove_suffix(1);
+        if (!member.empty()) visit(member);
+        list.remove_prefix(end < list.size() ? end + 1 : list.size());
+    }
+}
+
+}  // namespace lethe::http
