@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -28,13 +29,16 @@ void write_all(int descriptor, std::string_view text) {
     }
 }
 
-// The queue is one growing string: workers append under a short lock, the writer swaps it out whole.
+enum class stream : std::size_t { events, access };
+
+// Each stream's queue is one growing string: workers append under a short lock, the writer swaps it out
+// whole.
 class writer {
    public:
-    void start(int descriptor) {
+    void start(descriptors to) {
         stop();
-        descriptor_ = descriptor;
-        stopping_ = false;
+        descriptors_ = {to.events, to.access};
+        running_ = true;
         thread_ = std::thread([this] { run(); });
     }
 
@@ -42,28 +46,28 @@ class writer {
         if (!thread_.joinable()) return;
         {
             const std::lock_guard lock(mutex_);
-            stopping_ = true;
+            running_ = false;
         }
         wake_.notify_one();
         thread_.join();
     }
 
-    void push(std::string_view text) {
+    void push(stream to, std::string_view text) {
         bool was_empty = false;
         {
             const std::lock_guard lock(mutex_);
-            if (thread_.joinable() && !stopping_) {
-                if (pending_.size() + text.size() + 1 > queue_bytes_max) {
-                    dropped_.fetch_add(1, std::memory_order_relaxed);
-                    return;
-                }
-                was_empty = pending_.empty();
-                pending_ += text;
-                pending_ += '\n';
-            } else {
+            if (!running_) {
                 write_all(STDERR_FILENO, std::string(text) + '\n');
                 return;
             }
+            std::string& queue = pending_[static_cast<std::size_t>(to)];
+            if (queue.size() + text.size() + 1 > queue_bytes_max) {
+                dropped_.fetch_add(1, std::memory_order_relaxed);
+                return;
+            }
+            was_empty = pending_[0].empty() && pending_[1].empty();
+            queue += text;
+            queue += '\n';
         }
         if (was_empty) wake_.notify_one();
     }
@@ -74,25 +78,27 @@ class writer {
 
    private:
     void run() {
-        std::string batch;
+        std::array<std::string, 2> batch;
         std::unique_lock lock(mutex_);
         while (true) {
-            wake_.wait(lock, [this] { return stopping_ || !pending_.empty(); });
-            if (pending_.empty()) return;
+            wake_.wait(lock, [this] { return !running_ || !pending_[0].empty() || !pending_[1].empty(); });
+            if (pending_[0].empty() && pending_[1].empty()) return;
             std::swap(batch, pending_);
             lock.unlock();
-            write_all(descriptor_, batch);
-            batch.clear();
+            for (std::size_t i = 0; i < batch.size(); ++i) {
+                write_all(descriptors_[i], batch[i]);
+                batch[i].clear();
+            }
             lock.lock();
         }
     }
 
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::string pending_;
+    std::array<std::string, 2> pending_;
+    std::array<int, 2> descriptors_{STDERR_FILENO, STDOUT_FILENO};
     std::thread thread_;
-    int descriptor_ = STDERR_FILENO;
-    bool stopping_ = false;
+    bool running_ = false;
     std::atomic<std::uint64_t> dropped_{0};
 };
 
@@ -128,9 +134,9 @@ struct append_value {
 
 }  // namespace
 
-void start(int descriptor, level minimum) {
+void start(descriptors to, level minimum) {
     set_level(minimum);
-    the_writer().start(descriptor);
+    the_writer().start(to);
 }
 void stop() noexcept { the_writer().stop(); }
 void set_level(level minimum) noexcept { minimum_level.store(minimum, std::memory_order_relaxed); }
@@ -172,10 +178,10 @@ void write(level severity, std::string_view event, fields data) {
         std::visit(append_value{text}, f.value);
     }
     text += '}';
-    the_writer().push(text);
+    the_writer().push(stream::events, text);
 }
 
-void line(std::string json) { the_writer().push(json); }
+void access_line(std::string_view json) { the_writer().push(stream::access, json); }
 
 void append_json_string(std::string& out, std::string_view text) {
     static constexpr char digits[] = "0123456789abcdef";

@@ -38,9 +38,14 @@ struct field {
 };
 using fields = std::initializer_list<field>;
 
-// Lines below `minimum` are not written. Before start() and after stop() lines go to standard error
-// directly. `descriptor` is not owned.
-void start(int descriptor, level minimum);
+// Where lines go; not owned. May be the same.
+struct descriptors {
+    int events = 2;
+    int access = 1;
+};
+// Events below `minimum` are not written. Before start() and after stop() lines go straight to standard
+// error.
+void start(descriptors to, level minimum);
 void stop() noexcept;
 // Adjusts the minimum at run time (reload).
 void set_level(level minimum) noexcept;
@@ -53,8 +58,8 @@ inline void info(std::string_view event, fields data = {}) { write(level::info, 
 inline void warn(std::string_view event, fields data = {}) { write(level::warn, event, data); }
 inline void error(std::string_view event, fields data = {}) { write(level::error, event, data); }
 
-// A finished JSON line without its newline (the access log builds its own).
-void line(std::string json);
+// A finished JSON line of the access log, without its newline.
+void access_line(std::string_view json);
 
 // Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
