@@ -1,0 +1,85 @@
+// A connected TCP socket with a deadline, and the listener that accepts them.
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/task.hpp"
+#include "net/address.hpp"
+#include "net/worker.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lethe::net {
+
+// One worker. One read and one write may be under way at a time. Closed when destroyed.
+class stream {
+   public:
+    struct impl;
+
+    explicit stream(std::unique_ptr<impl> made) noexcept;
+    stream(stream&&) noexcept;
+    stream& operator=(stream&&) noexcept;
+    ~stream();
+
+    // Waits for bytes; 0: the peer has ended its side. Errors: connection_lost, timeout, cancelled.
+    [[nodiscard]] task<std::size_t> read_some(std::span<char> into);
+
+    // Sends what the kernel takes at once, without waiting: how many bytes. connection_lost when the
+    // connection is gone.
+    [[nodiscard]] result<std::size_t> try_write(std::span<const std::string_view> pieces) noexcept;
+    // Sends all pieces after the first `skip` bytes. Errors as read_some; then part of it may be sent.
+    [[nodiscard]] task<> write(std::span<const std::string_view> pieces, std::size_t skip = 0);
+
+    // When reads and writes give up; holds until it is set anew. steady_time::max(): never.
+    void expires_at(steady_time deadline);
+
+    // Ends the waits under way with errc::cancelled; later calls answer the same.
+    void cancel() noexcept;
+    // True when the peer has closed or reset its side and no byte is left to read. One system call.
+    [[nodiscard]] bool peer_closed() noexcept;
+    // True when a read would not wait: bytes are there, or the end. One system call.
+    [[nodiscard]] bool readable() noexcept;
+    // Tells the peer that nothing more comes; reading goes on.
+    void shutdown_send() noexcept;
+    // The next close resets the connection, so that the peer cannot take what it has for complete.
+    void reset_on_close() noexcept;
+
+    // The peer's IP address, without port.
+    [[nodiscard]] const std::string& remote_address() const noexcept;
+
+   private:
+    std::unique_ptr<impl> impl_;
+};
+
+// Connects by the deadline; nothing was sent when it fails (unknown_host, connect_failed, timeout,
+// cancelled, out_of_descriptors). All addresses of a name are tried in turn.
+[[nodiscard]] task<stream> connect(worker& on, address to, steady_time deadline);
+
+// One worker's end of a listening address. Several workers listen on one address side by side
+// (SO_REUSEPORT), the kernel spreads the connections.
+class listener {
+   public:
+    struct impl;
+    ~listener();
+    listener(listener&&) noexcept;
+    explicit listener(std::unique_ptr<impl> made) noexcept;
+
+    // Errors: cancelled (closed), out_of_descriptors (try again later).
+    [[nodiscard]] task<stream> accept();
+    // Stops accepting; a wait under way ends with cancelled.
+    void close() noexcept;
+    // With port 0 given: the port the system chose.
+    [[nodiscard]] const address& local() const noexcept;
+
+   private:
+    std::unique_ptr<impl> impl_;
+};
+
+// Fails with address_in_use when another process listens there: call before the first listen().
+[[nodiscard]] result<> check_address_free(const address& at);
+[[nodiscard]] result<listener> listen(worker& on, const address& at);
+
+}  // namespace lethe::net
