@@ -12,6 +12,8 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::body_too_large), "the body is too large", condition::too_large},
         {int(errc::unsupported_transfer_coding), "unsupported transfer coding", condition::malformed},
         {int(errc::unsupported_version), "unsupported HTTP version", condition::malformed},
+        {int(errc::unsupported_method), "unsupported method", condition::malformed},
+        {int(errc::unsupported_expectation), "unsupported expectation", condition::malformed},
         {int(errc::timeout), "the peer was too slow", condition::timeout},
         {int(errc::cancelled), "cancelled", condition::cancelled},
     };

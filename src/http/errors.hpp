@@ -22,6 +22,10 @@ enum class errc {
     unsupported_transfer_coding,
     // An HTTP version other than 1.0 and 1.1 (505).
     unsupported_version,
+    // CONNECT and TRACE: lethe is no forward proxy, and an echo would show the fields it adds (501).
+    unsupported_method,
+    // An expectation other than 100-continue (417).
+    unsupported_expectation,
     // The peer was too slow.
     timeout,
     // Whoever waited was told to give up.

@@ -7,6 +7,7 @@
 #include "http/message.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,10 @@ class exchange {
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
 
+    // What the rest of the way belongs to (routes, pools): kept until the answer was sent, though a
+    // reload may have replaced it. First, so that it is let go last.
+    std::shared_ptr<const void> keeps;
+
     // --- the request; filters may change its header and replace its body
     request_head request;
     body_ptr request_body;  // null: none
@@ -63,6 +68,7 @@ class exchange {
 
     // --- what was learned
     std::string_view route_name;
+    std::optional<std::size_t> route;  // its place in the configuration; for metrics
     std::string_view upstream_name;
     std::string_view replica;  // the authority of the replica that answered; for logs
     std::optional<http::principal> principal;

@@ -1,0 +1,97 @@
+#include "http/server.hpp"
+
+#include "base/log.hpp"
+#include "http/server_connection.hpp"
+
+#include <list>
+#include <utility>
+
+namespace lethe::http {
+namespace {
+
+// Clients whose connections the kernel has accepted already are still served when a drain begins.
+constexpr std::chrono::milliseconds accept_after_drain{100};
+constexpr std::chrono::milliseconds pause_without_descriptors{50};
+
+}  // namespace
+
+// Shared with the tasks it spawned: they may outlive the server object by a turn of the loop.
+struct server::impl {
+    impl(net::worker& on, const server_settings& s, handler& h, exchange_observer* o)
+        : worker(on), settings(s), end(h), observer(o) {}
+
+    net::worker& worker;
+    server_settings settings;
+    handler& end;
+    exchange_observer* observer;
+    std::list<net::listener> listeners;
+    std::list<server_connection*> connections;
+    bool draining = false;
+};
+
+namespace {
+
+task<> serve(std::shared_ptr<server::impl> in, net::stream stream) {
+    server_connection connection(in->worker, std::move(stream),
+                                 {in->settings, in->end, in->observer, in->draining});
+    const auto place = in->connections.insert(in->connections.end(), &connection);
+    const result<> ended = co_await connection.run();
+    in->connections.erase(place);
+    co_return ended;
+}
+
+task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
+    while (true) {
+        result<net::stream> accepted = co_await from.accept();
+        if (accepted.has_error()) {
+            if (accepted.error() != condition::overloaded) co_return result<>{};
+            log::warn("http.accept_failed", {{"error", describe(accepted.error())}});
+            clock& time = in->worker.time();
+            const result<> slept = co_await time.sleep_until(time.steady_now() + pause_without_descriptors);
+            if (slept.has_error()) co_return slept;
+            continue;
+        }
+        // Above the limit the connection is closed at once: a queue would only make everybody slow.
+        if (in->connections.size() >= in->settings.connections_max) continue;
+        in->worker.spawn(serve(in, *std::move(accepted)));
+    }
+}
+
+task<> close_listeners_soon(std::shared_ptr<server::impl> in) {
+    clock& time = in->worker.time();
+    // A cancelled sleep means that the worker stops: the listeners are closed all the same.
+    static_cast<void>(co_await time.sleep_until(time.steady_now() + accept_after_drain));
+    for (net::listener& one : in->listeners) one.close();
+    co_return result<>{};
+}
+
+}  // namespace
+
+server::server(net::worker& on, const server_settings& settings, handler& end, exchange_observer* observer)
+    : impl_(std::make_shared<impl>(on, settings, end, observer)) {}
+
+server::~server() {
+    for (net::listener& one : impl_->listeners) one.close();
+}
+
+result<net::address> server::listen(const net::address& at) {
+    LETHE_TRY(net::listener made, net::listen(impl_->worker, at));
+    net::listener& kept = impl_->listeners.emplace_back(std::move(made));
+    impl_->worker.spawn(accept_all(impl_, kept));
+    return kept.local();
+}
+
+void server::drain() {
+    if (std::exchange(impl_->draining, true)) return;
+    impl_->worker.spawn(close_listeners_soon(impl_));
+    for (server_connection* one : impl_->connections) one->begin_drain();
+}
+
+void server::abort() noexcept {
+    for (server_connection* one : impl_->connections) one->abort();
+}
+
+std::size_t server::connections() const noexcept { return impl_->connections.size(); }
+void server::replace_settings(const server_settings& settings) { impl_->settings = settings; }
+
+}  // namespace lethe::http

@@ -1,0 +1,62 @@
+// The server's end of HTTP/1.1: accepts connections, reads requests, has them handled, writes answers.
+#pragma once
+
+#include "http/filter.hpp"
+#include "http/parser.hpp"
+#include "net/stream.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+namespace lethe::http {
+
+struct server_settings {
+    head_limits head;
+    std::uint64_t body_bytes_max = 64ULL * 1024 * 1024;
+    std::size_t connections_max = 10'000;
+    std::chrono::milliseconds header_timeout{10'000};      // from a request's first byte to its head
+    std::chrono::milliseconds body_timeout{30'000};        // between two pieces of a body
+    std::chrono::milliseconds keep_alive_timeout{60'000};  // between two requests
+    std::chrono::milliseconds write_timeout{30'000};       // for the client to take what is sent
+};
+
+// Is told of each exchange when its answer was sent or its connection lost.
+class exchange_observer {
+   public:
+    // `status` 0: no answer could be given. `complete`: all of it was handed to the kernel.
+    virtual void finished(const exchange& x, int status, std::uint64_t body_bytes, bool complete) = 0;
+
+   protected:
+    ~exchange_observer() = default;
+};
+
+// One worker's server. Settings, handler and observer must outlive it.
+class server {
+   public:
+    server(net::worker& on, const server_settings& settings, handler& end, exchange_observer* observer = nullptr);
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    // May be called for several addresses. With port 0 the answer tells the port chosen.
+    [[nodiscard]] result<net::address> listen(const net::address& at);
+
+    // Accepts what already waits, then no more; answers carry Connection: close; idle connections end
+    // within a second. connections() tells when all is done.
+    void drain();
+    // Drops all connections at once.
+    void abort() noexcept;
+
+    [[nodiscard]] std::size_t connections() const noexcept;
+
+    // Another head_limits or timeout for connections accepted from now on.
+    void replace_settings(const server_settings& settings);
+
+    struct impl;
+
+   private:
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace lethe::http

@@ -1,0 +1,320 @@
+#include "http/server_connection.hpp"
+
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+#include "http/problems.hpp"
+#include "http/writer.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace lethe::http {
+namespace {
+
+// How often a waiting exchange looks whether its client is still there.
+constexpr std::chrono::milliseconds client_check_interval{250};
+// An unread request body up to this size is read to keep the connection.
+constexpr std::uint64_t discard_bytes_max = 64 * 1024;
+constexpr std::uint64_t linger_bytes_max = 4 * 1024 * 1024;
+constexpr std::chrono::milliseconds linger_time{2'000};
+constexpr std::chrono::milliseconds idle_time_while_draining{1'000};
+
+const problem_type& problem_of(const error_code& error) {
+    if (error == errc::head_too_large || error == errc::too_many_fields) return problems::header_too_large;
+    if (error == errc::target_too_long) return problems::target_too_long;
+    if (error == errc::unsupported_version) return problems::unsupported_version;
+    if (error == errc::unsupported_expectation) return problems::unsupported_expectation;
+    if (error == errc::unsupported_transfer_coding || error == errc::unsupported_method)
+        return problems::not_implemented;
+    if (error == condition::timeout) return problems::request_timeout;
+    return problems::malformed_request;
+}
+
+bool answer_has_no_body(const exchange& x) {
+    const int status = x.response.status;
+    return x.request.method == method::head || status == 204 || status == 304 || status < 200;
+}
+
+// Without a length, HTTP/1.0 learns the body's end from the connection's.
+bool ends_with_connection(const exchange& x) {
+    return x.request.version_minor == 0 && x.response_body && !x.response_body->length() && !answer_has_no_body(x);
+}
+
+// curl and others offer HTTP/2 on the way; staying with HTTP/1.1 is the refusal RFC 9110 wants.
+bool asks_for_other_protocol(const exchange& x, const framing& how) {
+    if (!how.wants_upgrade) return false;
+    const auto wanted = x.request.header.first(field_id::upgrade);
+    return !wanted || !equal_ignoring_case(*wanted, "h2c");
+}
+
+}  // namespace
+
+server_connection::server_connection(net::worker& on, net::stream stream, server_connection_state state)
+    : worker_(on),
+      stream_(std::move(stream)),
+      state_(std::move(state)),
+      reader_(stream_, state_.settings.head.head_bytes_max) {}
+
+void server_connection::begin_drain() {
+    if (idle_) stream_.expires_at(worker_.time().steady_now() + idle_time_while_draining);
+}
+
+server_connection::client_watch::client_watch(server_connection& owner, exchange& x) : owner_(owner) {
+    owner_.current_ = &x;
+    owner_.set(owner_.worker_.timers(), x.started + client_check_interval);
+}
+server_connection::client_watch::~client_watch() {
+    owner_.clear();
+    owner_.current_ = nullptr;
+}
+
+void server_connection::expired() {
+    if (current_ == nullptr) return;
+    if (!current_->client_gone && stream_.peer_closed()) {
+        current_->client_gone = true;
+        if (!current_->survives_client && current_->waiting_on != nullptr) current_->waiting_on->cancel();
+    }
+    set(worker_.timers(), worker_.time().steady_now() + client_check_interval);
+}
+
+task<std::string_view> server_connection::incoming_body::read() {
+    server_connection& c = owner_;
+    if (c.continue_pending_) {
+        c.continue_pending_ = false;
+        static constexpr std::array<std::string_view, 1> go_on = {"HTTP/1.1 100 Continue\r\n\r\n"};
+        const result<> told = co_await c.write_now(go_on);
+        if (told.has_error()) co_return told.error();
+    }
+    c.stream_.expires_at(c.worker_.time().steady_now() + c.state_.settings.body_timeout);
+    co_return co_await c.reader_.read_body();
+}
+
+task<std::string_view> server_connection::read_head() {
+    const server_settings& s = state_.settings;
+    bool first = true;
+    if (reader_.empty()) {
+        idle_ = true;
+        const auto patience = state_.draining ? std::min(idle_time_while_draining, s.keep_alive_timeout)
+                                              : s.keep_alive_timeout;
+        stream_.expires_at(worker_.time().steady_now() + patience);
+        const result<std::size_t> got = co_await reader_.fill();
+        if (got.has_error()) co_return LETHE_ERR(errc::cancelled);
+        if (*got == 0) co_return std::string_view{};
+    }
+    idle_ = false;
+    while (true) {
+        const result<std::optional<std::string_view>> head = reader_.scan();
+        if (head.has_error()) co_return head.error();
+        if (*head) co_return **head;
+        // From the first byte on the whole head has one deadline, however the bytes trickle in.
+        if (std::exchange(first, false)) stream_.expires_at(worker_.time().steady_now() + s.header_timeout);
+        const result<std::size_t> got = co_await reader_.fill();
+        if (got.has_error()) co_return got.error();
+        if (*got == 0) co_return LETHE_ERR(errc::truncated);
+    }
+}
+
+task<> server_connection::run() {
+    while (true) {
+        const result<after> served = co_await serve_one();
+        if (served.has_error()) co_return served.error();
+        if (*served == after::end) break;
+        reader_.next_message();
+    }
+    co_return co_await linger();
+}
+
+void server_connection::prepare_body(exchange& x) {
+    reader_.begin_body(framing_, state_.settings.body_bytes_max);
+    continue_pending_ = framing_.expects_continue;
+    body_.length_ = framing_.chunked ? std::nullopt : std::optional(framing_.content_length.value_or(0));
+    if (framing_.chunked || body_.length_ != std::optional<std::uint64_t>(0)) x.request_body = body_ptr(&body_);
+}
+
+// An error: the connection ends at once, without an orderly end.
+task<server_connection::after> server_connection::serve_one() {
+    memory_.reset();
+    exchange x(memory_, worker_.time());
+    x.remote_address = stream_.remote_address();
+    const result<std::string_view> head = co_await read_head();
+    x.started = worker_.time().steady_now();
+    if (head.has_error()) {
+        if (head.error() == condition::cancelled || head.error() == condition::unavailable) co_return head.error();
+        const result<> refused = co_await refuse(x, head.error());
+        if (refused.has_error()) co_return refused.error();
+        co_return after::end;
+    }
+    if (head->empty()) co_return LETHE_ERR(errc::cancelled);
+
+    framing_ = {};
+    const result<> parsed = parse_request_head(*head, state_.settings.head, x.request, framing_);
+    if (parsed.has_error()) {
+        const result<> refused = co_await refuse(x, parsed.error());
+        if (refused.has_error()) co_return refused.error();
+        co_return after::end;
+    }
+    prepare_body(x);
+    const client_watch watch(*this, x);
+    if (asks_for_other_protocol(x, framing_)) {
+        answer_problem(x, problems::upgrade_not_supported, {"Connections cannot be upgraded yet."});
+    } else if (framing_.content_length.value_or(0) > state_.settings.body_bytes_max) {
+        answer_problem(x, problems::body_too_large);
+    } else {
+        const result<> handled = co_await state_.end.handle(x);
+        if (handled.has_error()) {
+            if (state_.observer != nullptr) state_.observer->finished(x, 0, 0, false);
+            co_return handled.error();
+        }
+        if (x.response.status == 0) {
+            LETHE_BUG("an exchange ended without an answer");
+            answer_problem(x, problems::internal_error);
+        }
+    }
+
+    sent so_far;
+    const bool keep = may_keep_alive() && !ends_with_connection(x);
+    const result<> written = co_await write_answer(x, keep, so_far);
+    if (state_.observer != nullptr)
+        state_.observer->finished(x, x.response.status, so_far.body_bytes, so_far.complete);
+    if (written.has_error()) co_return written.error();
+    if (!keep) co_return after::end;
+    co_return co_await finish_request_body();
+}
+
+task<> server_connection::refuse(exchange& x, const error_code& why) {
+    log::debug("http.request_refused", {{"remote", x.remote_address}, {"error", describe(why)}});
+    answer_problem(x, problem_of(why));
+    sent so_far;
+    const result<> written = co_await write_answer(x, false, so_far);
+    if (state_.observer != nullptr)
+        state_.observer->finished(x, x.response.status, so_far.body_bytes, so_far.complete);
+    co_return written;
+}
+
+bool server_connection::may_keep_alive() const {
+    if (!framing_.keep_alive || state_.draining) return false;
+    if (reader_.body_done()) return true;
+    return !continue_pending_ && reader_.body_left().value_or(discard_bytes_max + 1) <= discard_bytes_max;
+}
+
+void server_connection::write_head(const exchange& x, bool keep_alive) {
+    const bool no_body = answer_has_no_body(x);
+    out_.clear();
+    append_status_line(out_, x.response.status);
+    bool dated = false;
+    for (const field_line& line : x.response.header) {
+        if (is_hop_by_hop(line.id)) continue;
+        // Only an answer without a body may tell a length that is not the body's (RFC 9110 section 8.6).
+        if (line.id == field_id::content_length && (!no_body || x.response.status == 204)) continue;
+        dated |= line.id == field_id::date;
+        append_field(out_, line.name, line.value);
+    }
+    if (!dated) append_date(out_, worker_.time().system_now());
+    chunked_answer_ = false;
+    const auto length = x.response_body ? x.response_body->length() : std::optional<std::uint64_t>(0);
+    if (no_body) {
+        // HEAD tells the length that GET would have; an upstream's own field was kept above.
+        if (x.request.method == method::head && x.response_body && length) append_content_length(out_, *length);
+    } else {
+        if (length) {
+            append_content_length(out_, *length);
+        } else if (x.request.version_minor >= 1) {
+            chunked_answer_ = true;
+            append_field(out_, "Transfer-Encoding", "chunked");
+        }
+    }
+    if (!keep_alive) append_field(out_, "Connection", "close");
+    else if (x.request.version_minor == 0) append_field(out_, "Connection", "keep-alive");
+    append_head_end(out_);
+}
+
+task<> server_connection::write_now(std::span<const std::string_view> pieces) {
+    const result<std::size_t> taken = stream_.try_write(pieces);
+    if (taken.has_error()) co_return taken.error();
+    std::size_t size = 0;
+    for (const std::string_view piece : pieces) size += piece.size();
+    if (*taken == size) co_return result<>{};
+    stream_.expires_at(worker_.time().steady_now() + state_.settings.write_timeout);
+    co_return co_await stream_.write(pieces, *taken);
+}
+
+task<> server_connection::write_answer(exchange& x, bool keep_alive, sent& so_far) {
+    write_head(x, keep_alive);
+    if (!x.response_body || answer_has_no_body(x)) {
+        const std::array<std::string_view, 1> pieces = {out_};
+        const result<> written = co_await write_now(pieces);
+        so_far.complete = written.has_value();
+        co_return written;
+    }
+    if (const auto whole = x.response_body->whole()) {
+        const std::array<std::string_view, 2> pieces = {out_, *whole};
+        const result<> written = co_await write_now(pieces);
+        so_far.complete = written.has_value();
+        if (so_far.complete) so_far.body_bytes = whole->size();
+        co_return written;
+    }
+    const std::array<std::string_view, 1> pieces = {out_};
+    const result<> head_written = co_await write_now(pieces);
+    if (head_written.has_error()) co_return head_written;
+    co_return co_await write_body(x, so_far);
+}
+
+task<> server_connection::write_body(exchange& x, sent& so_far) {
+    std::array<char, 20> size_line;
+    const auto expected = x.response_body->length();
+    while (true) {
+        const result<std::string_view> piece = co_await x.response_body->read();
+        if (piece.has_error()) {
+            // The client must not take what it has for the whole: no last chunk, no orderly end.
+            stream_.reset_on_close();
+            co_return piece.error();
+        }
+        if (piece->empty()) break;
+        so_far.body_bytes += piece->size();
+        LETHE_ASSERT(!expected || so_far.body_bytes <= *expected);
+        if (chunked_answer_) {
+            const std::size_t digits = write_chunk_size(size_line, piece->size());
+            const std::array<std::string_view, 3> pieces = {std::string_view(size_line.data(), digits), *piece,
+                                                            chunk_end};
+            const result<> written = co_await write_now(pieces);
+            if (written.has_error()) co_return written;
+        } else {
+            const std::array<std::string_view, 1> pieces = {*piece};
+            const result<> written = co_await write_now(pieces);
+            if (written.has_error()) co_return written;
+        }
+    }
+    if (chunked_answer_) {
+        static constexpr std::array<std::string_view, 1> pieces = {last_chunk};
+        const result<> written = co_await write_now(pieces);
+        if (written.has_error()) co_return written;
+    }
+    so_far.complete = true;
+    co_return result<>{};
+}
+
+// Reads what the handler left of a small body, so that the connection can go on.
+task<server_connection::after> server_connection::finish_request_body() {
+    while (!reader_.body_done()) {
+        stream_.expires_at(worker_.time().steady_now() + state_.settings.body_timeout);
+        const result<std::string_view> piece = co_await reader_.read_body();
+        if (piece.has_error()) co_return piece.error();
+    }
+    co_return after::another_request;
+}
+
+// A socket that is closed while bytes wait in it is reset, and the client may lose the answer it has
+// not read yet: so the end is said first, and what still comes is read for a while (RFC 9112 section 9.6).
+task<> server_connection::linger() {
+    stream_.shutdown_send();
+    stream_.expires_at(worker_.time().steady_now() + linger_time);
+    std::array<char, 4096> dropped;
+    for (std::uint64_t total = 0; total < linger_bytes_max;) {
+        const result<std::size_t> got = co_await stream_.read_some(dropped);
+        if (got.has_error() || *got == 0) break;
+        total += *got;
+    }
+    co_return result<>{};
+}
+
+}  // namespace lethe::http

@@ -1,0 +1,93 @@
+// One connection of the server: request after request, until one side ends it.
+#pragma once
+
+#include "http/message_reader.hpp"
+#include "http/server.hpp"
+
+namespace lethe::http {
+
+struct server_connection_state {
+    server_settings settings;  // a copy: a reload does not change a connection under way
+    handler& end;
+    exchange_observer* observer;
+    const bool& draining;
+};
+
+class server_connection final : private net::timer {
+   public:
+    server_connection(net::worker& on, net::stream stream, server_connection_state state);
+    server_connection(const server_connection&) = delete;
+    server_connection& operator=(const server_connection&) = delete;
+
+    // Ends when the connection has.
+    [[nodiscard]] task<> run();
+
+    // The server drains: an idle connection ends soon.
+    void begin_drain();
+    void abort() noexcept { stream_.cancel(); }
+
+   private:
+    // The request's body, pulled by whoever needs it; the client is told to send it then, not before.
+    class incoming_body final : public body_source {
+       public:
+        explicit incoming_body(server_connection& owner) : owner_(owner) {}
+        task<std::string_view> read() override;
+        std::optional<std::uint64_t> length() const noexcept override { return length_; }
+        std::optional<std::string_view> whole() const noexcept override { return owner_.reader_.whole_body(); }
+        bool rewind() noexcept override { return !owner_.reader_.body_touched(); }
+        void release() noexcept override {}  // part of the connection
+
+       private:
+        friend class server_connection;
+        server_connection& owner_;
+        std::optional<std::uint64_t> length_;
+    };
+
+    // What becomes of the connection behind an answer.
+    enum class after : std::uint8_t { another_request, end };
+
+    struct sent {
+        std::uint64_t body_bytes = 0;
+        bool complete = false;
+    };
+
+    // Looks now and then whether the client is still there, as long as it lives.
+    class client_watch {
+       public:
+        client_watch(server_connection& owner, exchange& x);
+        ~client_watch();
+        client_watch(const client_watch&) = delete;
+        client_watch& operator=(const client_watch&) = delete;
+
+       private:
+        server_connection& owner_;
+    };
+
+    void expired() override;
+    task<std::string_view> read_head();
+    task<after> serve_one();
+    task<> refuse(exchange& x, const error_code& why);
+    void prepare_body(exchange& x);
+    [[nodiscard]] bool may_keep_alive() const;
+    void write_head(const exchange& x, bool keep_alive);
+    task<> write_answer(exchange& x, bool keep_alive, sent& so_far);
+    task<> write_body(exchange& x, sent& so_far);
+    task<> write_now(std::span<const std::string_view> pieces);
+    task<after> finish_request_body();
+    task<> linger();
+
+    net::worker& worker_;
+    net::stream stream_;
+    server_connection_state state_;
+    message_reader reader_;
+    incoming_body body_{*this};
+    arena memory_;
+    std::string out_;
+    framing framing_;
+    exchange* current_ = nullptr;  // while its answer is made and sent
+    bool idle_ = true;
+    bool continue_pending_ = false;
+    bool chunked_answer_ = false;
+};
+
+}  // namespace lethe::http
