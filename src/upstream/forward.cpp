@@ -1,0 +1,136 @@
+#include "upstream/forward.hpp"
+
+#include "base/bytes.hpp"
+#include "http/writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace lethe::upstream {
+namespace {
+
+using http::field_id;
+using http::field_line;
+
+// Names listed in Connection; usually none but keep-alive and close.
+class named_by_connection {
+   public:
+    explicit named_by_connection(const http::fields& header) {
+        for (const field_line& line : header)
+            if (line.id == field_id::connection)
+                http::for_each_list_member(line.value, [this](std::string_view name) {
+                    if (!equal_ignoring_case(name, "keep-alive") && !equal_ignoring_case(name, "close"))
+                        names_.push_back(name);
+                });
+    }
+    [[nodiscard]] bool contains(std::string_view name) const {
+        return std::any_of(names_.begin(), names_.end(),
+                           [name](std::string_view one) { return equal_ignoring_case(one, name); });
+    }
+
+   private:
+    std::vector<std::string_view> names_;
+};
+
+// Fields that are written anew below, or that end here.
+bool is_rebuilt(field_id id) {
+    switch (id) {
+        case field_id::content_length:
+        case field_id::expect:
+        case field_id::forwarded:
+        case field_id::host:
+        case field_id::via:
+        case field_id::x_forwarded_for:
+        case field_id::x_forwarded_host:
+        case field_id::x_forwarded_proto: return true;
+        default: return http::is_hop_by_hop(id);
+    }
+}
+
+// "name: earlier, own"; earlier values come from a trusted proxy, or were taken away before.
+void append_extended(std::string& out, std::string_view name, const http::fields& header, field_id id,
+                     std::string_view own) {
+    out += name;
+    out += ": ";
+    for (const field_line& line : header)
+        if (line.id == id && !line.value.empty()) {
+            out += line.value;
+            out += ", ";
+        }
+    out += own;
+    out += "\r\n";
+}
+
+// RFC 7239 section 6: an IPv6 address is quoted and in brackets.
+void append_forwarded(std::string& out, const http::exchange& x) {
+    out += "Forwarded: ";
+    for (const field_line& line : x.request.header)
+        if (line.id == field_id::forwarded && !line.value.empty()) {
+            out += line.value;
+            out += ", ";
+        }
+    const bool is_v6 = x.remote_address.find(':') != std::string_view::npos;
+    out += is_v6 ? "for=\"[" : "for=";
+    out += x.remote_address;
+    if (is_v6) out += "]\"";
+    out += x.secure ? ";proto=https" : ";proto=http";
+    if (!x.request.authority.empty()) {
+        out += ";host=\"";
+        out += x.request.authority;
+        out += '"';
+    }
+    out += "\r\n";
+}
+
+void append_framing(std::string& out, const http::exchange& x) {
+    if (x.request_body) {
+        if (const auto length = x.request_body->length()) http::append_content_length(out, *length);
+        else http::append_field(out, "Transfer-Encoding", "chunked");
+        return;
+    }
+    // RFC 9110 section 8.6: a method that anticipates content says so when there is none.
+    using enum http::method;
+    if (x.request.method == post || x.request.method == put || x.request.method == patch)
+        http::append_content_length(out, 0);
+}
+
+bool backend_may_say(std::string_view name) {
+    static constexpr std::array<std::string_view, 4> allowed = {"lethe-session-patch", "lethe-session-if",
+                                                                "lethe-session-op", "lethe-idempotency"};
+    return std::any_of(allowed.begin(), allowed.end(),
+                       [name](std::string_view one) { return equal_ignoring_case(one, name); });
+}
+
+}  // namespace
+
+void write_request_head(std::string& out, const http::exchange& x) {
+    const http::fields& header = x.request.header;
+    http::append_request_line(out, x.request);
+    http::append_field(out, "Host", x.request.authority);
+    const named_by_connection named(header);
+    http::append_fields(out, header,
+                        [&](const field_line& line) { return !is_rebuilt(line.id) && !named.contains(line.name); });
+    append_extended(out, "Via", header, field_id::via, x.request.version_minor == 0 ? "1.0 lethe" : "1.1 lethe");
+    append_extended(out, "X-Forwarded-For", header, field_id::x_forwarded_for, x.remote_address);
+    http::append_field(out, "X-Forwarded-Proto",
+                       header.first(field_id::x_forwarded_proto).value_or(x.secure ? "https" : "http"));
+    http::append_field(out, "X-Forwarded-Host",
+                       header.first(field_id::x_forwarded_host).value_or(x.request.authority));
+    append_forwarded(out, x);
+    if (x.attempt != 0) http::append_field(out, "Lethe-Attempt", x.attempt);
+    append_framing(out, x);
+    http::append_head_end(out);
+}
+
+void clean_answer(http::response_head& answer, bool keep_content_length) {
+    const named_by_connection named(answer.header);
+    answer.header.remove_if([&](const field_line& line) {
+        if (http::is_hop_by_hop(line.id) && line.id != field_id::proxy_authenticate) return true;
+        if (line.id == field_id::content_length) return !keep_content_length;
+        if (line.id == field_id::lethe) return !backend_may_say(line.name);
+        return named.contains(line.name);
+    });
+}
+
+}  // namespace lethe::upstream

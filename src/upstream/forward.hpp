@@ -1,0 +1,19 @@
+// What a request looks like behind the gateway: always rebuilt, never copied bytes.
+#pragma once
+
+#include "http/exchange.hpp"
+
+#include <string>
+
+namespace lethe::upstream {
+
+// Appends the head of the request that goes to a replica: the normalised target, the caller's Host, the
+// end-to-end fields, what the gateway adds (Via, X-Forwarded-*, Forwarded, Lethe-Attempt) and the
+// framing of the body. Fields of the connection (RFC 9110 section 7.6.1) and those it names stay behind.
+void write_request_head(std::string& out, const http::exchange& x);
+
+// Takes away what an answer may not bring to the client or to a filter: fields of the connection, and
+// Lethe-* fields other than those a backend may speak (Lethe-Session-Patch, -If, -Op, Lethe-Idempotency).
+void clean_answer(http::response_head& answer, bool keep_content_length);
+
+}  // namespace lethe::upstream

@@ -1,0 +1,76 @@
+// What a user may say about an upstream. Plain values: the configuration fills them, the pool obeys.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lethe::upstream {
+
+enum class balance_rule : std::uint8_t {
+    // Each replica in turn.
+    round_robin,
+    // Two replicas at random, the one with fewer requests under way.
+    least_requests,
+};
+
+// One place that answers, spoken to in plain HTTP/1.1.
+struct replica {
+    std::string host;  // a name, an IPv4 address or an IPv6 address without brackets
+    std::uint16_t port = 80;
+
+    bool operator==(const replica&) const = default;
+};
+
+// "127.0.0.1:9001", "[::1]:9001": fit for a Host field and for logs.
+[[nodiscard]] inline std::string to_authority(const replica& one) {
+    const bool is_v6 = one.host.find(':') != std::string::npos;
+    const std::string port = ":" + std::to_string(one.port);
+    return is_v6 ? "[" + one.host + "]" + port : one.host + port;
+}
+
+// Asks every replica on a schedule; a replica is in use again once it answers.
+struct health_options {
+    std::string path = "/healthz";  // answered with 2xx by a healthy replica
+    std::chrono::milliseconds interval{2'000};
+    std::chrono::milliseconds timeout{1'000};  // connecting and the whole answer
+    std::uint32_t healthy_after = 1;           // good answers in a row
+    std::uint32_t unhealthy_after = 2;         // bad ones in a row
+
+    bool operator==(const health_options&) const = default;
+};
+
+// Leaves a replica out for a while when requests to it fail (refused, reset, timed out, nonsense).
+struct ejection_options {
+    std::uint32_t consecutive_failures = 3;  // 0: never
+    std::chrono::milliseconds for_how_long{10'000};
+
+    bool operator==(const ejection_options&) const = default;
+};
+
+struct options {
+    std::string name;
+    std::vector<replica> replicas;  // at least one, no two equal
+    balance_rule balance = balance_rule::least_requests;
+    std::optional<health_options> health;  // nullopt: no active checks
+    ejection_options ejection;
+
+    std::chrono::milliseconds connect_timeout{2'000};
+    // From the request's last byte to the whole head of the answer.
+    std::chrono::milliseconds answer_timeout{30'000};
+    // Between two pieces of the answer's body.
+    std::chrono::milliseconds read_timeout{30'000};
+
+    // Each per worker and replica.
+    std::uint32_t connections_max = 256;
+    std::uint32_t keep_alive_max = 64;  // idle connections kept
+    std::chrono::milliseconds keep_alive_timeout{30'000};
+    // Per worker: requests that wait for a connection; more are refused with 503.
+    std::uint32_t requests_waiting_max = 256;
+
+    bool operator==(const options&) const = default;
+};
+
+}  // namespace lethe::upstream

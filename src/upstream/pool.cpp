@@ -1,0 +1,285 @@
+#include "upstream/pool.hpp"
+
+#include "base/log.hpp"
+#include "http/problems.hpp"
+#include "net/errors.hpp"
+#include "upstream/forward.hpp"
+#include "upstream/problems.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lethe::upstream {
+namespace {
+
+// A kept connection idle for longer than this is looked at before it is used: the replica may be gone.
+constexpr std::chrono::milliseconds trust_idle_for{500};
+constexpr std::chrono::seconds retry_after{1};
+
+http::client_timeouts timeouts_of(const options& o) {
+    return {.write = o.read_timeout, .answer = o.answer_timeout, .read = o.read_timeout};
+}
+
+// For as long as an exchange waits for this connection.
+class waiting_scope {
+   public:
+    waiting_scope(http::exchange& x, http::cancellable& on) : exchange_(x) { exchange_.waiting_on = &on; }
+    ~waiting_scope() { exchange_.waiting_on = nullptr; }
+    waiting_scope(const waiting_scope&) = delete;
+    waiting_scope& operator=(const waiting_scope&) = delete;
+
+   private:
+    http::exchange& exchange_;
+};
+
+// The body can be sent (again) from its start.
+bool can_send_body(http::exchange& x, bool first_try) {
+    return first_try || !x.request_body || x.request_body->rewind();
+}
+
+}  // namespace
+
+// The body of an answer; holds the connection until it is let go.
+class answer_body final : public http::body_source {
+   public:
+    answer_body(pool& owner, std::size_t replica, pool::connection with, http::exchange& x)
+        : pool_(owner), replica_(replica), connection_(std::move(with)), exchange_(x) {}
+
+    task<std::string_view> read() override {
+        // Cancelled when the client leaves while the replica is slow.
+        const waiting_scope scope(exchange_, *connection_);
+        co_return co_await connection_->read_body(exchange_.deadline);
+    }
+    std::optional<std::uint64_t> length() const noexcept override {
+        return connection_->answer_framing().content_length;
+    }
+    std::optional<std::string_view> whole() const noexcept override { return connection_->reader().whole_body(); }
+    void release() noexcept override {
+        // What was sent in one piece by way of whole() is used up.
+        connection_->reader().skip_whole_body();
+        pool_.give_back(replica_, std::move(connection_));
+        this->~answer_body();  // lives in the exchange's arena
+    }
+
+   private:
+    ~answer_body() = default;
+
+    pool& pool_;
+    std::size_t replica_;
+    pool::connection connection_;
+    http::exchange& exchange_;
+};
+
+pool::pool(net::worker& on, options what)
+    : worker_(on),
+      options_(std::move(what)),
+      metrics_(on.metrics(), options_),
+      balancer_(options_, [&on] { return on.cheap_random(); }),
+      kept_(options_.replicas.size()),
+      room_(on) {
+    for (const replica& one : options_.replicas) authorities_.push_back(to_authority(one));
+}
+
+pool::~pool() = default;
+
+void pool::set_healthy(std::size_t replica, bool yes) {
+    balancer_.set_healthy(replica, yes);
+    if (!yes) kept_[replica].clear();
+}
+
+task<> pool::handle(http::exchange& x) {
+    x.upstream_name = options_.name;
+    x.outcome = http::upstream_outcome::not_sent;
+    std::vector<bool> tried(options_.replicas.size());
+    bool fresh = false;
+    bool sent_again = false;
+    bool first_try = true;
+    attempt last = attempt::not_sent;
+    while (!x.client_gone || x.survives_client) {
+        const auto picked = balancer_.pick(worker_.time().steady_now(), tried);
+        if (!picked) {
+            if (!balancer_.any_usable(tried)) break;
+            const result<room> made = co_await make_room(x);
+            if (made.has_error()) co_return made.error();
+            if (*made == room::refused) co_return result<>{};
+            continue;
+        }
+        if (!can_send_body(x, first_try)) break;
+        if (!std::exchange(first_try, false)) metrics_.retries.add();
+        ++x.upstream_tries;
+        balancer_.begin(*picked);
+        const result<attempt> done = co_await ask(x, *picked, fresh);
+        last = done.has_value() ? *done : attempt::cancelled;
+        if (last == attempt::answered) {
+            metrics_.answered.add();
+            co_return result<>{};
+        }
+        balancer_.end(*picked);
+        room_.notify_one();
+        if (last == attempt::refused_locally || last == attempt::cancelled || last == attempt::timed_out) break;
+        if (last == attempt::not_sent) {
+            tried[*picked] = true;
+            continue;
+        }
+        // Something was sent. It may have run, so only an idempotent request goes again.
+        if (!http::is_idempotent(x.request.method)) break;
+        if (last == attempt::stale) {
+            fresh = true;
+            continue;
+        }
+        // Once only: a request that brings its replicas down must not be led to all of them.
+        if (std::exchange(sent_again, true)) break;
+        tried[*picked] = true;
+    }
+    answer_failure(x, last);
+    if (x.client_gone && !x.survives_client) co_return LETHE_ERR(http::errc::cancelled);
+    co_return result<>{};
+}
+
+// Waits until a connection is free. Refused: there is none in time, and the answer is set.
+task<pool::room> pool::make_room(http::exchange& x) {
+    const steady_time until = std::min(x.deadline, worker_.time().steady_now() + options_.connect_timeout);
+    if (room_.waiting() < options_.requests_waiting_max) {
+        const result<> woken = co_await room_.wait(until);
+        if (woken.has_value()) co_return room::free;
+        if (woken.error() == condition::cancelled) co_return woken.error();
+    }
+    metrics_.overloaded.add();
+    http::answer_problem(x, problems::overloaded, {.retry_after = retry_after});
+    co_return room::refused;
+}
+
+pool::connection pool::take_kept(std::size_t replica, bool check) {
+    std::vector<kept>& idle = kept_[replica];
+    const steady_time now = worker_.time().steady_now();
+    while (!idle.empty()) {
+        kept last = std::move(idle.back());
+        idle.pop_back();
+        if (now - last.since > options_.keep_alive_timeout) {
+            idle.clear();  // the others are older still
+            break;
+        }
+        if ((check || now - last.since > trust_idle_for) && last.open->stale()) continue;
+        return std::move(last.open);
+    }
+    return nullptr;
+}
+
+task<pool::connection> pool::open(std::size_t replica, steady_time deadline) {
+    const struct replica& to = options_.replicas[replica];
+    metrics_.connects.add();
+    result<net::stream> stream = co_await net::connect(
+        worker_, {to.host, to.port}, std::min(deadline, worker_.time().steady_now() + options_.connect_timeout));
+    if (stream.has_error()) {
+        metrics_.connect_failures.add();
+        co_return stream.error();
+    }
+    co_return std::make_unique<http::client_connection>(worker_, *std::move(stream), http::head_limits{},
+                                                        timeouts_of(options_));
+}
+
+task<pool::attempt> pool::ask(http::exchange& x, std::size_t replica, bool fresh) {
+    // A request that must not be sent twice gets a connection that was alive a moment ago.
+    connection with = fresh ? nullptr : take_kept(replica, !http::is_idempotent(x.request.method));
+    const bool was_kept = with != nullptr;
+    if (!was_kept) {
+        result<connection> opened = co_await open(replica, x.deadline);
+        if (opened.has_error()) {
+            if (opened.error() == condition::cancelled) co_return attempt::cancelled;
+            log::warn("upstream.connect_failed", {{"upstream", options_.name},
+                                                  {"replica", authorities_[replica]},
+                                                  {"error", describe(opened.error())}});
+            failed(replica);
+            co_return attempt::not_sent;
+        }
+        with = *std::move(opened);
+    }
+    co_return co_await transfer(x, replica, std::move(with), was_kept);
+}
+
+task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept) {
+    http::client_connection& c = *with;
+    result<> done{};
+    {
+        const waiting_scope scope(x, c);
+        head_.clear();
+        write_request_head(head_, x);
+        // The head is handed to the kernel at once or copied: head_ is the pool's, not this request's.
+        const std::string_view head = x.request_body && !x.request_body->whole() ? x.memory().copy(head_) : head_;
+        done = co_await c.send(head, x.request_body.get(), x.deadline);
+        // A peer that does not take the rest may have said why: an answer is worth more than the error.
+        if (done.has_value() || (done.error() == condition::unavailable && !c.body_failed() && c.anything_sent()))
+            done = co_await c.read_head(x.request.method, x.response, x.deadline);
+    }
+    if (done.has_value()) {
+        balancer_.succeeded(replica);
+        x.outcome = http::upstream_outcome::answered;
+        x.replica = authorities_[replica];
+        attach_answer(x, replica, std::move(with));
+        co_return attempt::answered;
+    }
+    if (c.anything_sent()) x.outcome = http::upstream_outcome::unknown;
+    if (c.body_failed()) co_return refuse_body(x, done.error()) ? attempt::refused_locally : attempt::cancelled;
+    if (done.error() == condition::cancelled) co_return attempt::cancelled;
+    const bool nothing_came = c.reader().empty();
+    if (done.error() == condition::unavailable && was_kept && nothing_came) co_return attempt::stale;
+    log::warn("upstream.broke_off", {{"upstream", options_.name},
+                                     {"replica", authorities_[replica]},
+                                     {"error", describe(done.error())}});
+    failed(replica);
+    co_return done.error() == condition::timeout ? attempt::timed_out : attempt::broke_off;
+}
+
+void pool::attach_answer(http::exchange& x, std::size_t replica, connection with) {
+    const http::framing& how = with->answer_framing();
+    const bool no_body = x.request.method == http::method::head || x.response.status == 204 ||
+                         x.response.status == 304;
+    clean_answer(x.response, no_body);
+    if (with->reader().body_done() && (no_body || how.content_length == std::optional<std::uint64_t>(0))) {
+        give_back(replica, std::move(with));
+        return;
+    }
+    void* place = x.memory().allocate(sizeof(answer_body), alignof(answer_body));
+    x.response_body = http::body_ptr(new (place) answer_body(*this, replica, std::move(with), x));
+}
+
+void pool::give_back(std::size_t replica, connection with) {
+    balancer_.end(replica);
+    if (with->reusable() && kept_[replica].size() < options_.keep_alive_max) {
+        with->next_exchange();
+        kept_[replica].push_back({std::move(with), worker_.time().steady_now()});
+    }
+    room_.notify_one();
+}
+
+void pool::failed(std::size_t replica) {
+    if (!balancer_.failed(replica, worker_.time().steady_now())) return;
+    metrics_.ejections.add();
+    kept_[replica].clear();
+    log::warn("upstream.replica_ejected", {{"upstream", options_.name}, {"replica", authorities_[replica]}});
+}
+
+// The request's own body could not be read. False: the client is gone and nobody reads an answer.
+bool pool::refuse_body(http::exchange& x, const error_code& why) {
+    if (why == condition::too_large) http::answer_problem(x, http::problems::body_too_large);
+    else if (why == condition::timeout) http::answer_problem(x, http::problems::request_timeout);
+    else if (why == condition::malformed) http::answer_problem(x, http::problems::malformed_request);
+    else return false;
+    return true;
+}
+
+void pool::answer_failure(http::exchange& x, attempt last) {
+    using enum attempt;
+    if (x.outcome == http::upstream_outcome::unknown) metrics_.unknown.add();
+    else metrics_.not_sent.add();
+    if (last == refused_locally) return;
+    if (x.outcome == http::upstream_outcome::not_sent) {
+        http::answer_problem(x, problems::unavailable, {.retry_after = retry_after});
+        return;
+    }
+    http::answer_problem(x, last == timed_out ? problems::timed_out : problems::broke_off);
+    // An idempotent request may simply be sent again; of the others nobody knows whether they ran.
+    if (!http::is_idempotent(x.request.method)) x.response.header.append_borrowed("Lethe-Outcome", "unknown");
+}
+
+}  // namespace lethe::upstream

@@ -1,0 +1,73 @@
+// An upstream: its replicas, the connections kept to them, and the way of one request to one of them.
+#pragma once
+
+#include "http/client.hpp"
+#include "http/filter.hpp"
+#include "net/signal.hpp"
+#include "upstream/balancer.hpp"
+#include "upstream/metrics.hpp"
+#include "upstream/options.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace lethe::upstream {
+
+// One worker. Outlives the exchanges it handles and their bodies (exchange::keeps).
+class pool final : public http::handler {
+   public:
+    pool(net::worker& on, options what);
+    ~pool() override;
+
+    // Sets the answer and x.outcome. Never sends a request that may have run a second time, unless its
+    // method is idempotent.
+    task<> handle(http::exchange& x) override;
+
+    // What the active check found; on this pool's worker.
+    void set_healthy(std::size_t replica, bool yes);
+
+    [[nodiscard]] const options& what() const noexcept { return options_; }
+
+   private:
+    friend class answer_body;
+
+    using connection = std::unique_ptr<http::client_connection>;
+
+    struct kept {
+        connection open;
+        steady_time since;
+    };
+
+    enum class attempt : std::uint8_t {
+        answered,
+        refused_locally,  // the request's own body failed: the problem is set
+        not_sent,         // nothing reached a replica
+        broke_off,        // something was sent, no complete head came back
+        timed_out,        // the same, by time
+        stale,            // a kept connection ended before it answered
+        cancelled,        // the client left
+    };
+
+    task<attempt> ask(http::exchange& x, std::size_t replica, bool fresh);
+    task<attempt> transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept);
+    enum class room : std::uint8_t { free, refused };
+    task<room> make_room(http::exchange& x);
+    task<connection> open(std::size_t replica, steady_time deadline);
+    [[nodiscard]] connection take_kept(std::size_t replica, bool check);
+    void attach_answer(http::exchange& x, std::size_t replica, connection with);
+    void give_back(std::size_t replica, connection with);
+    void failed(std::size_t replica);
+    void answer_failure(http::exchange& x, attempt last);
+    [[nodiscard]] static bool refuse_body(http::exchange& x, const error_code& why);
+
+    net::worker& worker_;
+    options options_;
+    metrics metrics_;
+    balancer balancer_;
+    std::vector<std::string> authorities_;
+    std::vector<std::vector<kept>> kept_;  // per replica, the longest idle first
+    net::signal room_;
+    std::string head_;  // reused for each request's head
+};
+
+}  // namespace lethe::upstream

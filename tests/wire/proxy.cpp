@@ -1,0 +1,57 @@
+#include "wire/proxy.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <future>
+
+namespace lethe::test {
+
+struct proxy::impl final : http::handler, http::exchange_observer {
+    explicit impl(proxy_options given) : options(std::move(given)) {}
+
+    task<> handle(http::exchange& x) override {
+        x.survives_client = options.survives_client;
+        return pool->handle(x);
+    }
+    void finished(const http::exchange&, int, std::uint64_t, bool) override { ++count; }
+
+    proxy_options options;
+    net::worker worker{0};
+    std::atomic<int> count{0};
+    std::unique_ptr<upstream::pool> pool;
+    std::unique_ptr<http::server> server;
+};
+
+proxy::proxy(proxy_options options) : impl_(std::make_unique<impl>(std::move(options))) {
+    abort_on_bug(true);
+    upstream::options what;
+    what.name = "origin";
+    what.balance = upstream::balance_rule::round_robin;
+    for (const std::uint16_t port : impl_->options.replicas) what.replicas.push_back({"127.0.0.1", port});
+    if (impl_->options.adjust) impl_->options.adjust(what);
+    impl_->pool = std::make_unique<upstream::pool>(impl_->worker, what);
+    impl_->server = std::make_unique<http::server>(impl_->worker, impl_->options.server, *impl_, impl_.get());
+    const result<net::address> at = impl_->server->listen({"127.0.0.1", 0});
+    if (at.has_error()) std::abort();
+    port_ = at->port;
+    impl_->worker.start();
+}
+
+proxy::~proxy() {
+    impl_->worker.stop();
+    impl_->server.reset();
+    impl_->pool.reset();
+}
+
+int proxy::finished_count() const noexcept { return impl_->count; }
+
+void proxy::drain() {
+    std::promise<void> done;
+    impl_->worker.post([&] {
+        impl_->server->drain();
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
+}  // namespace lethe::test
