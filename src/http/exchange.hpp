@@ -86,7 +86,7 @@ class exchange {
     // A refusal's problem type, for logs and metrics; "" when none.
     std::string_view problem;
 
-    // Absolute, only ever shrinks on the way in.
+    // For the head of the answer. Absolute, only ever shrinks on the way in.
     steady_time deadline = steady_time::max();
     steady_time started{};
 

@@ -80,6 +80,22 @@ bool is_field_value(std::string_view text) noexcept {
     });
 }
 
+void drop_fields_named_by_connection(fields& header) {
+    std::vector<std::string_view> named;
+    for (const field_line& line : header)
+        if (line.id == field_id::connection)
+            for_each_list_member(line.value, [&named](std::string_view name) {
+                if (!equal_ignoring_case(name, "keep-alive") && !equal_ignoring_case(name, "close"))
+                    named.push_back(name);
+            });
+    if (named.empty()) return;
+    header.remove_if([&named](const field_line& line) {
+        return line.id != field_id::connection &&
+               std::any_of(named.begin(), named.end(),
+                           [&line](std::string_view name) { return equal_ignoring_case(name, line.name); });
+    });
+}
+
 std::optional<std::string_view> find_cookie(const fields& request, std::string_view name) {
     for (const field_line& line : request) {
         if (line.id != field_id::cookie) continue;

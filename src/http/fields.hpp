@@ -22,7 +22,7 @@ struct field_line {
 // into the exchange's arena, both of which live until the exchange ends.
 class fields {
    public:
-    explicit fields(arena& memory) : memory_(memory) {}
+    explicit fields(arena& memory) : memory_(memory) { lines_.reserve(16); }
 
     // Names and values must live as long as the exchange.
     void append_borrowed(std::string_view name, std::string_view value) {
@@ -72,6 +72,11 @@ class fields {
 // strings kept whole; for token lists such as Connection.
 template <class Visit>
 void for_each_list_member(std::string_view list, Visit visit);
+
+// Takes away the fields that Connection names: they are for the next hop alone (RFC 9110 section 7.6.1).
+// Done as soon as a head was read, before anything of the gateway's own is set, so that nobody can name a
+// field that a filter will set.
+void drop_fields_named_by_connection(fields& header);
 
 // "name=value" pairs of all Cookie lines; the value of the first cookie of that name, as sent.
 [[nodiscard]] std::optional<std::string_view> find_cookie(const fields& request, std::string_view name);

@@ -15,15 +15,28 @@ constexpr std::chrono::milliseconds pause_without_descriptors{50};
 
 }  // namespace
 
+struct server_metrics {
+    explicit server_metrics(metrics::registry& in)
+        : accepted(in.make_counter("lethe_http_connections_accepted_total", "Connections accepted from clients.")),
+          refused(in.make_counter("lethe_http_connections_refused_total",
+                                  "Connections closed at once because connections_max was reached.")),
+          open(in.make_gauge("lethe_http_connections", "Connections of clients that are open.")) {}
+
+    metrics::counter& accepted;
+    metrics::counter& refused;
+    metrics::gauge& open;
+};
+
 // Shared with the tasks it spawned: they may outlive the server object by a turn of the loop.
 struct server::impl {
     impl(net::worker& on, const server_settings& s, handler& h, exchange_observer* o)
-        : worker(on), settings(s), end(h), observer(o) {}
+        : worker(on), settings(s), end(h), observer(o), counts(on.metrics()) {}
 
     net::worker& worker;
     server_settings settings;
     handler& end;
     exchange_observer* observer;
+    server_metrics counts;
     std::list<net::listener> listeners;
     std::list<server_connection*> connections;
     bool draining = false;
@@ -35,7 +48,9 @@ task<> serve(std::shared_ptr<server::impl> in, net::stream stream) {
     server_connection connection(in->worker, std::move(stream),
                                  {in->settings, in->end, in->observer, in->draining});
     const auto place = in->connections.insert(in->connections.end(), &connection);
+    in->counts.open.add(1);
     const result<> ended = co_await connection.run();
+    in->counts.open.add(-1);
     in->connections.erase(place);
     co_return ended;
 }
@@ -52,7 +67,11 @@ task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
             continue;
         }
         // Above the limit the connection is closed at once: a queue would only make everybody slow.
-        if (in->connections.size() >= in->settings.connections_max) continue;
+        if (in->connections.size() >= in->settings.connections_max) {
+            in->counts.refused.add();
+            continue;
+        }
+        in->counts.accepted.add();
         in->worker.spawn(serve(in, *std::move(accepted)));
     }
 }

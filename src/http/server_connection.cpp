@@ -153,9 +153,11 @@ task<server_connection::after> server_connection::serve_one() {
         if (refused.has_error()) co_return refused.error();
         co_return after::end;
     }
+    const bool other_protocol = asks_for_other_protocol(x, framing_);
+    drop_fields_named_by_connection(x.request.header);
     prepare_body(x);
     const client_watch watch(*this, x);
-    if (asks_for_other_protocol(x, framing_)) {
+    if (other_protocol) {
         answer_problem(x, problems::upgrade_not_supported, {"Connections cannot be upgraded yet."});
     } else if (framing_.content_length.value_or(0) > state_.settings.body_bytes_max) {
         answer_problem(x, problems::body_too_large);

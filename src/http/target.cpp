@@ -126,7 +126,8 @@ bool has_disguised_dots(std::string_view path) {
     return false;
 }
 
-// RFC 3986 section 5.2.4, in place; nullopt when ".." goes above the root.
+// RFC 3986 section 5.2.4, in place, and without empty segments but a last one; nullopt when ".." goes
+// above the root.
 std::optional<std::size_t> remove_dot_segments(char* path, std::size_t size) {
     std::size_t out = 0;
     for (std::size_t start = 0; start < size;) {  // at a '/'
@@ -134,12 +135,13 @@ std::optional<std::size_t> remove_dot_segments(char* path, std::size_t size) {
         while (end < size && path[end] != '/') ++end;
         const std::string_view segment(path + start + 1, end - start - 1);
         const bool dots = segment == "." || segment == "..";
+        const bool empty = segment.empty() && end != size;
         if (segment == "..") {
             if (out == 0) return std::nullopt;
             while (path[--out] != '/') {
             }
         }
-        if (!dots) {
+        if (!dots && !empty) {
             std::memmove(path + out, path + start, end - start);
             out += end - start;
         } else if (end == size) {
@@ -253,7 +255,8 @@ result<std::string_view> normalise_path(std::string_view text, arena& memory) {
     if (text.empty() || text.front() != '/') return LETHE_ERR(errc::malformed);
     const unsigned work = work_of(text);
     if ((work & refuse) != 0) return LETHE_ERR(errc::malformed);
-    if ((work & (escape | encode)) == 0 && ((work & dot) == 0 || !starts_segment_with_dot(text)))
+    if ((work & (escape | encode)) == 0 && ((work & dot) == 0 || !starts_segment_with_dot(text)) &&
+        text.find("//") == std::string_view::npos)
         return text;
     return rewrite_path(text, memory);
 }

@@ -31,7 +31,8 @@ struct target {
 // stay;
 // - printable bytes that RFC 3986 does not allow raw are escaped; a raw backslash, a raw or escaped
 //   control byte, raw non-ASCII, '#', '?' and a broken escape are refused;
-// - "//" stays as it is;
+// - slashes in a row are one: many servers read them so, and a route for "/admin" must not miss
+//   "//admin";
 // - "." and ".." next to an escaped slash or backslash or before ';' are refused: some servers read
 //   them as dot segments.
 // Applying it twice changes nothing.

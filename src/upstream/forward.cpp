@@ -5,33 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace lethe::upstream {
 namespace {
 
 using http::field_id;
 using http::field_line;
-
-// Names listed in Connection; usually none but keep-alive and close.
-class named_by_connection {
-   public:
-    explicit named_by_connection(const http::fields& header) {
-        for (const field_line& line : header)
-            if (line.id == field_id::connection)
-                http::for_each_list_member(line.value, [this](std::string_view name) {
-                    if (!equal_ignoring_case(name, "keep-alive") && !equal_ignoring_case(name, "close"))
-                        names_.push_back(name);
-                });
-    }
-    [[nodiscard]] bool contains(std::string_view name) const {
-        return std::any_of(names_.begin(), names_.end(),
-                           [name](std::string_view one) { return equal_ignoring_case(one, name); });
-    }
-
-   private:
-    std::vector<std::string_view> names_;
-};
 
 // Fields that are written anew below, or that end here.
 bool is_rebuilt(field_id id) {
@@ -108,9 +87,7 @@ void write_request_head(std::string& out, const http::exchange& x) {
     const http::fields& header = x.request.header;
     http::append_request_line(out, x.request);
     http::append_field(out, "Host", x.request.authority);
-    const named_by_connection named(header);
-    http::append_fields(out, header,
-                        [&](const field_line& line) { return !is_rebuilt(line.id) && !named.contains(line.name); });
+    http::append_fields(out, header, [](const field_line& line) { return !is_rebuilt(line.id); });
     append_extended(out, "Via", header, field_id::via, x.request.version_minor == 0 ? "1.0 lethe" : "1.1 lethe");
     append_extended(out, "X-Forwarded-For", header, field_id::x_forwarded_for, x.remote_address);
     http::append_field(out, "X-Forwarded-Proto",
@@ -124,12 +101,11 @@ void write_request_head(std::string& out, const http::exchange& x) {
 }
 
 void clean_answer(http::response_head& answer, bool keep_content_length) {
-    const named_by_connection named(answer.header);
-    answer.header.remove_if([&](const field_line& line) {
+    http::drop_fields_named_by_connection(answer.header);
+    answer.header.remove_if([keep_content_length](const field_line& line) {
         if (http::is_hop_by_hop(line.id) && line.id != field_id::proxy_authenticate) return true;
         if (line.id == field_id::content_length) return !keep_content_length;
-        if (line.id == field_id::lethe) return !backend_may_say(line.name);
-        return named.contains(line.name);
+        return line.id == field_id::lethe && !backend_may_say(line.name);
     });
 }
 

@@ -9,7 +9,8 @@ namespace lethe::upstream {
 
 // Appends the head of the request that goes to a replica: the normalised target, the caller's Host, the
 // end-to-end fields, what the gateway adds (Via, X-Forwarded-*, Forwarded, Lethe-Attempt) and the
-// framing of the body. Fields of the connection (RFC 9110 section 7.6.1) and those it names stay behind.
+// framing of the body. Fields of the connection stay behind (RFC 9110 section 7.6.1); those that it
+// names the server took away when it read the head.
 void write_request_head(std::string& out, const http::exchange& x);
 
 // Takes away what an answer may not bring to the client or to a filter: fields of the connection, and

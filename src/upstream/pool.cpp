@@ -47,8 +47,9 @@ class answer_body final : public http::body_source {
 
     task<std::string_view> read() override {
         // Cancelled when the client leaves while the replica is slow.
+        // The exchange's deadline ends with the head: a long answer may take its time, piece by piece.
         const waiting_scope scope(exchange_, *connection_);
-        co_return co_await connection_->read_body(exchange_.deadline);
+        co_return co_await connection_->read_body(steady_time::max());
     }
     std::optional<std::uint64_t> length() const noexcept override {
         return connection_->answer_framing().content_length;
