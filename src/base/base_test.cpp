@@ -60,6 +60,7 @@ TEST(Json, RefusesDepthTrailingBytesAndBadUtf8) {
     EXPECT_FALSE(json::parse("").has_value());
     EXPECT_FALSE(json::parse("\"\xff\"").has_value());
     EXPECT_FALSE(json::parse("{\"a\":").has_value());
+    EXPECT_FALSE(json::parse("[1e999]").has_value()) << "no finite number";
     EXPECT_EQ(json::to_text(*json::parse(R"({"n":1.5,"s":"é","l":[true,null]})")), R"({"n":1.5E0,"s":"é","l":[true,null]})");
 }
 

@@ -4,6 +4,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,11 @@ class handler {
     bool on_number_part(bj::string_view, bj::error_code&) { return true; }
     bool on_int64(std::int64_t v, bj::string_view, bj::error_code&) { return add(v); }
     bool on_uint64(std::uint64_t v, bj::string_view, bj::error_code&) { return add(v); }
-    bool on_double(double v, bj::string_view, bj::error_code&) { return add(v); }
+    bool on_double(double v, bj::string_view, bj::error_code& ec) {
+        // 1e999 is grammatical, but nothing that could be written again.
+        if (!std::isfinite(v)) ec = make_error_code(errc::malformed);
+        return !ec && add(v);
+    }
     bool on_bool(bool v, bj::error_code&) { return add(v); }
     bool on_null(bj::error_code&) { return add(nullptr); }
     bool on_comment_part(bj::string_view, bj::error_code&) { return true; }

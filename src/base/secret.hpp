@@ -11,9 +11,23 @@ class secret {
     secret() = default;
     explicit secret(std::string value) : value_(std::move(value)) {}
     secret(const secret&) = default;
-    secret(secret&&) noexcept = default;
-    secret& operator=(const secret&) = default;
-    secret& operator=(secret&&) noexcept = default;
+    secret& operator=(const secret& other) {
+        if (this != &other) {
+            wipe();
+            value_ = other.value_;
+        }
+        return *this;
+    }
+    // Moving a short string copies its bytes: what is left behind is wiped.
+    secret(secret&& other) noexcept : value_(std::move(other.value_)) { other.wipe(); }
+    secret& operator=(secret&& other) noexcept {
+        if (this != &other) {
+            wipe();
+            value_ = std::move(other.value_);
+            other.wipe();
+        }
+        return *this;
+    }
     ~secret() { wipe(); }
 
     // For the one place that needs the bytes; the view dies with the secret.

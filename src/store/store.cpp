@@ -9,13 +9,17 @@ const boost::system::error_category& category() noexcept {
         {int(errc::timeout), "the store was not asked in time", condition::timeout},
         {int(errc::outcome_unknown), "the store's answer was lost", condition::outcome_unknown},
         {int(errc::corrupt), "the store's content is not what lethe wrote", condition::corrupt},
-        {int(errc::too_large), "a key, value or subject is too large for the store", condition::too_large},
+        {int(errc::too_large), "a key, value or subject is too large for the store",
+         condition::too_large},
+        {int(errc::malformed), "the operation makes no sense to a store", condition::malformed},
     };
     static const table_category instance{"lethe.store", rows};
     return instance;
 }
 
-error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), category()}; }
+error_code make_error_code(errc e) noexcept {
+    return {static_cast<int>(e), category()};
+}
 
 task<std::optional<record>> store::read(std::string key, steady_time deadline) {
     result<answer> got = co_await run(get{std::move(key)}, deadline);

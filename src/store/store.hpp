@@ -29,17 +29,24 @@ enum class errc {
     outcome_unknown,
     // What was read is not what lethe writes, or the file is not a database.
     corrupt,
-    // A key, value or subject above its limit.
+    // A key, value or subject above its limit, or more operations than operations_max.
     too_large,
+    // Operations that make no sense: an empty key, a ttl not above 0, an erase that expects
+    // absence.
+    malformed,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 
 inline constexpr std::size_t key_bytes_max = 256;
 inline constexpr std::size_t value_bytes_max = 16 * 1024 * 1024;
 inline constexpr std::size_t subject_bytes_max = 512;
+// In one batch or transaction.
+inline constexpr std::size_t operations_max = 1024;
+// In one page of list_subject; more may be asked for, no more are given.
+inline constexpr std::size_t page_keys_max = 1000;
 
-// A record's version: never 0, changes with each put, and is never given again to a later record of the
-// same key (so that a comparison cannot be fooled by erase and re-create).
+// A record's version: never 0, changes with each put, and is never given again to a later record of
+// the same key (so that a comparison cannot be fooled by erase and re-create).
 struct record_version {
     std::uint64_t number = 0;
     auto operator<=>(const record_version&) const = default;
@@ -47,7 +54,7 @@ struct record_version {
 
 struct record {
     std::string value;  // any bytes
-    record_version version;
+    record_version version = {};
     system_time expires;
     std::string subject;  // "" for none
 };
@@ -71,8 +78,8 @@ struct erase {
     std::string key;
     expectation expect = anything{};  // `absent` makes no sense here and is refused
 };
-// Moves the expiry of an existing record without changing its value or version; a missing or expired
-// record stays missing (no revival).
+// Moves the expiry of an existing record without changing its value or version; a missing or
+// expired record stays missing (no revival).
 struct touch {
     std::string key;
     std::chrono::milliseconds ttl{};
@@ -81,22 +88,22 @@ using operation = std::variant<get, put, erase, touch>;
 
 // What one operation answered.
 struct answer {
-    // False: the expectation did not hold, and nothing was changed. Always true for get and for touch of
-    // an existing record; touch of a missing one: false.
+    // False: the expectation did not hold, and nothing was changed. Always true for get and for
+    // touch of an existing record; touch of a missing one: false.
     bool done = false;
     // put: the new version.
-    record_version version;
+    record_version version = {};
     // get: the record, if there is one. A conflict: the present record, nullopt if there is none.
-    std::optional<record> present;
+    std::optional<record> present = {};
 };
 
 // Engines state what they promise; the configuration check compares it with what a use needs.
 struct engine_promises {
-    bool durable = false;        // an answered change survives a crash of process and machine
-    bool linearizable = false;   // per key
-    bool transactions = false;   // transact() is all or nothing
-    bool may_evict = false;      // may forget a record before its expiry
-    bool shared = false;         // several lethe processes see the same records
+    bool durable = false;       // an answered change survives a crash of process and machine
+    bool linearizable = false;  // per key
+    bool transactions = false;  // transact() is all or nothing
+    bool may_evict = false;     // may forget a record before its expiry
+    bool shared = false;        // several lethe processes see the same records
 };
 
 struct subject_page {
@@ -104,28 +111,31 @@ struct subject_page {
     bool more = false;              // call again with `after` = keys.back()
 };
 
-// One per worker; all calls from that worker. Operations under way at the same time share round trips
-// and commits. Each call ends by `deadline` with an answer or an error; after an outcome_unknown the
-// caller may read again to find out.
+// One per worker; all calls from that worker. Operations under way at the same time share round
+// trips and commits. Each call ends by `deadline` with an answer or an error; after an
+// outcome_unknown the caller may read again to find out.
 class store {
-   public:
+ public:
     virtual ~store() = default;
 
     [[nodiscard]] virtual engine_promises promises() const noexcept = 0;
 
-    // Each operation by itself, in one round trip, in order for equal keys. An error concerns the whole
-    // batch: some of its operations may be done (outcome_unknown) or none (the others).
+    // Each operation by itself, in one round trip, in order for equal keys. An error concerns the
+    // whole batch: some of its operations may be done (outcome_unknown) or none (the others).
     [[nodiscard]] virtual task<std::vector<answer>> batch(std::vector<operation> operations,
                                                           steady_time deadline) = 0;
 
-    // All or nothing: when one expectation fails, nothing is changed and the answers tell which
-    // (`done` false). Only where promises().transactions; else unavailable.
+    // All or nothing: when one expectation fails or a touched record is missing, nothing is changed
+    // and the answers tell which (`done` false; the others then carry no version). Each operation
+    // sees the earlier ones of its transaction. Only where promises().transactions; else
+    // unavailable.
     [[nodiscard]] virtual task<std::vector<answer>> transact(std::vector<operation> operations,
                                                              steady_time deadline) = 0;
 
     // The live records of a subject whose key is greater than `after` and starts with `key_prefix`.
-    [[nodiscard]] virtual task<subject_page> list_subject(std::string subject, std::string key_prefix,
-                                                          std::string after, std::size_t keys_max,
+    [[nodiscard]] virtual task<subject_page> list_subject(std::string subject,
+                                                          std::string key_prefix, std::string after,
+                                                          std::size_t keys_max,
                                                           steady_time deadline) = 0;
 
     // Answers when the store can be used; for readiness.

@@ -1,0 +1,282 @@
+// What SQLite's engine promises beyond the contract: files that are not ours, several processes,
+// kills, full disks, groups of commits.
+#include "store/sqlite/database.hpp"
+#include "store/sqlite/store.hpp"
+#include "store/test_stores.hpp"
+#include "support/run.hpp"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <iostream>
+#include <random>
+#include <sstream>
+#include <thread>
+
+namespace lethe::store::sqlite {
+namespace {
+
+using namespace std::chrono_literals;
+using test::run;
+
+std::string why_not(const std::string& url) {
+    std::string why;
+    const auto opened = open(url, {}, why);
+    EXPECT_TRUE(opened.has_error());
+    return why;
+}
+
+bool contains(const std::string& text, std::string_view what) {
+    return text.find(what) != std::string::npos;
+}
+
+std::string content(const std::string& file) {
+    std::stringstream out;
+    out << std::ifstream(file, std::ios::binary).rdbuf();
+    return out.str();
+}
+
+TEST(Sqlite, FilesThatAreNotOursAreLeftAloneAndSaidPlainly) {
+    const test_scene scene;
+    const std::string diary(5000, 'd');
+    std::ofstream(scene.file()) << diary;
+    EXPECT_TRUE(contains(why_not("sqlite:" + scene.file()), "is not a database"));
+    EXPECT_EQ(content(scene.file()), diary);
+
+    const std::string other = scene.folder() / "other.db";
+    sqlite3* made = nullptr;
+    ASSERT_EQ(sqlite3_open(other.c_str(), &made), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(made, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES (42)", nullptr,
+                           nullptr, nullptr),
+              SQLITE_OK);
+    sqlite3_close(made);
+    EXPECT_TRUE(contains(why_not("sqlite:" + other), "another program"));
+    ASSERT_EQ(sqlite3_open(other.c_str(), &made), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(made, "SELECT x FROM theirs", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(made);
+
+    EXPECT_TRUE(contains(why_not("sqlite:" + scene.folder().string()), "is a folder"));
+    EXPECT_TRUE(contains(why_not("sqlite:" + (scene.folder() / "no/such/store.db").string()),
+                         "does not exist"));
+    EXPECT_TRUE(contains(why_not("sqlite:/proc/lethe.db"), "cannot be opened for writing"));
+    EXPECT_TRUE(contains(why_not("sqlite:"), "needs a file"));
+    EXPECT_TRUE(contains(why_not("sqlite:a?synchronous=off"), "synchronous=normal"));
+    EXPECT_TRUE(contains(why_not("redis://u:secret@h"), "not in this build"));
+    EXPECT_FALSE(contains(why_not("redis://u:secret@h"), "secret"));
+}
+
+TEST(Sqlite, AFileOfANewerLetheIsRefused) {
+    test_scene scene;
+    scene.open("sqlite:").reset();
+    sqlite3* made = nullptr;
+    ASSERT_EQ(sqlite3_open(scene.file().c_str(), &made), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(made, "PRAGMA user_version=9", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(made);
+    EXPECT_TRUE(contains(why_not("sqlite:" + scene.file()), "newer lethe"));
+}
+
+TEST(Sqlite, TheFileIsItsOwnersAlone) {
+    test_scene scene;
+    const auto kept = scene.open("sqlite:");
+    struct stat about{};
+    ASSERT_EQ(::stat(scene.file().c_str(), &about), 0);
+    EXPECT_EQ(about.st_mode & 0077, 0U);
+}
+
+task<> add_one(store& to, steady_time deadline) {
+    while (true) {
+        const result<std::optional<record>> present = co_await to.read("counter", deadline);
+        if (present.has_error()) co_return present.error();
+        const int value = *present ? std::stoi((*present)->value) : 0;
+        const expectation expect =
+            *present ? expectation((*present)->version) : expectation(absent{});
+        const result<answer> put_answer =
+            co_await to.run(put{"counter", std::to_string(value + 1), 1h, expect, ""}, deadline);
+        if (put_answer.has_error()) co_return put_answer.error();
+        if (put_answer->done) co_return result<>{};
+    }
+}
+
+// A child process with its own database object: fork before any thread of ours exists in it.
+template <class Work>
+pid_t in_child(Work work) {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    work();
+    std::_Exit(0);
+}
+
+TEST(Sqlite, SeveralProcessesShareTheFileAndLoseNothing) {
+    test_scene scene;
+    scene.open("sqlite:").reset();
+    constexpr int processes = 4;
+    constexpr int times = 50;
+    std::vector<pid_t> children;
+    for (int p = 0; p < processes; ++p)
+        children.push_back(in_child([&] {
+            const auto mine = scene.open("sqlite:");
+            const auto to = mine->make_store(scene.clock());
+            for (int i = 0; i < times; ++i)
+                if (run(add_one(*to, scene.clock().steady_now() + 60s)).has_error()) std::_Exit(1);
+        }));
+    for (const pid_t child : children) {
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_EQ(status, 0);
+    }
+    const auto opened = scene.open("sqlite:");
+    const auto to = opened->make_store(scene.clock());
+    EXPECT_EQ((*run(to->read("counter", scene.clock().steady_now() + 10s)))->value,
+              std::to_string(processes * times));
+}
+
+TEST(Sqlite, AnAnsweredWriteSurvivesAKillAtAnyMoment) {
+    const unsigned seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    test_scene scene;
+    scene.open("sqlite:").reset();
+    int acknowledged = 0;
+    for (int round = 0; round < 10; ++round) {
+        int pipe_ends[2];
+        ASSERT_EQ(::pipe(pipe_ends), 0);
+        const int from = acknowledged;
+        const pid_t child = in_child([&] {
+            const auto mine = scene.open("sqlite:");
+            const auto to = mine->make_store(scene.clock());
+            for (int i = from;; ++i) {
+                // Two records a transaction: whole or not at all.
+                const std::string n = std::to_string(i);
+                const auto done = run(to->transact(
+                    {put{"a" + n, n, 1h, absent{}, "s"}, put{"b" + n, n, 1h, absent{}, "s"}},
+                    scene.clock().steady_now() + 10s));
+                if (done.has_error() || ::write(pipe_ends[1], &i, sizeof i) != sizeof i)
+                    std::_Exit(1);
+            }
+        });
+        ::close(pipe_ends[1]);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20 + random() % 60));
+        ::kill(child, SIGKILL);
+        ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+        int last = 0;
+        while (::read(pipe_ends[0], &last, sizeof last) == sizeof last) acknowledged = last + 1;
+        ::close(pipe_ends[0]);
+
+        const auto opened = scene.open("sqlite:");
+        const auto to = opened->make_store(scene.clock());
+        const steady_time soon = scene.clock().steady_now() + 10s;
+        for (int i = from; i < acknowledged; ++i) {
+            ASSERT_TRUE((*run(to->read("a" + std::to_string(i), soon))).has_value()) << i;
+            ASSERT_TRUE((*run(to->read("b" + std::to_string(i), soon))).has_value()) << i;
+        }
+        // One more may be there, whole.
+        const bool a = (*run(to->read("a" + std::to_string(acknowledged), soon))).has_value();
+        const bool b = (*run(to->read("b" + std::to_string(acknowledged), soon))).has_value();
+        EXPECT_EQ(a, b);
+        if (a) ++acknowledged;
+    }
+    EXPECT_GT(acknowledged, 0);
+}
+
+TEST(Sqlite, AFullDiskRefusesWritesChangesNothingAndHeals) {
+    test_scene scene;
+    auto small = std::make_shared<database>(database_options{.path = scene.file(), .pages_max = 40},
+                                            open_options{});
+    std::string why;
+    ASSERT_TRUE(small->start(why).has_value()) << why;
+    sqlite_engine engine(small, synchronous::full, "default");
+    const auto to = engine.make_store(scene.clock());
+    const steady_time soon = scene.clock().steady_now() + 10s;
+    ASSERT_TRUE(run(to->run(put{"kept", "v", 1h, anything{}, ""}, soon)).has_value());
+    const result<answer> refused =
+        run(to->run(put{"big", std::string(1 << 20, 'x'), 1h, anything{}, ""}, soon));
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error(), condition::unavailable);
+    EXPECT_FALSE((*run(to->read("big", soon))).has_value());
+    EXPECT_EQ((*run(to->read("kept", soon)))->value, "v");
+    EXPECT_TRUE(run(to->run(put{"small", "v", 1h, anything{}, ""}, soon)).has_value());
+}
+
+boost::asio::awaitable<void> put_many(store& to, const std::string prefix, int times,
+                                      steady_time deadline, int& failed) {
+    for (int i = 0; i < times; ++i) {
+        const result<answer> done =
+            co_await to.run(put{prefix + std::to_string(i), "v", 1h, anything{}, ""}, deadline);
+        failed += done.has_error();
+    }
+}
+
+TEST(Sqlite, ConcurrentWritersShareCommits) {
+    test_scene scene;
+    const auto engine = scene.open("sqlite:");
+    const auto to = engine->make_store(scene.clock());
+    int failed = 0;
+    std::vector<boost::asio::awaitable<void>> all;
+    for (int i = 0; i < 64; ++i)
+        all.push_back(
+            put_many(*to, std::to_string(i) + ".", 20, scene.clock().steady_now() + 60s, failed));
+    test::run_loop(std::move(all));
+    EXPECT_EQ(failed, 0);
+    const std::string text = metrics::to_prometheus(engine->metrics());
+    const auto number = [&](const std::string& name) {
+        const auto at = text.find("\n" + name + "{");
+        return std::stod(text.substr(text.find("} ", at) + 2));
+    };
+    EXPECT_EQ(number("lethe_store_committed_calls_total"), 1280);
+    EXPECT_LT(number("lethe_store_commits_total"), 1280 / 8)
+        << "groups are formed while a commit is under way";
+}
+
+TEST(Sqlite, AReaderDoesNotWaitForAWriterOfAnotherProcess) {
+    test_scene scene;
+    const auto engine = scene.open("sqlite:");
+    const auto to = engine->make_store(scene.clock());
+    const steady_time soon = scene.clock().steady_now() + 10s;
+    ASSERT_TRUE(run(to->run(put{"k", "v", 1h, anything{}, ""}, soon)).has_value());
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(scene.file().c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    EXPECT_EQ((*run(to->read("k", soon)))->value, "v");
+    // Never begun while the lock is held: given up means not done.
+    const result<answer> waited =
+        run(to->run(put{"k", "late", 1h, anything{}, ""}, scene.clock().steady_now() + 100ms));
+    ASSERT_TRUE(waited.has_error());
+    EXPECT_EQ(waited.error(), condition::timeout);
+    ASSERT_EQ(sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(other);
+    const result<answer> after = run(to->run(put{"after", "v", 1h, anything{}, ""}, soon));
+    EXPECT_TRUE(after.has_value()) << describe(after.error());
+    EXPECT_EQ((*run(to->read("k", soon)))->value, "v");
+}
+
+TEST(Sqlite, AFullQueueRefusesAtOnce) {
+    test_scene scene;
+    std::string why;
+    const auto engine = open("sqlite:" + scene.file(),
+                             {.name = "default", .now = {}, .queue_operations_max = 4}, why);
+    ASSERT_TRUE(engine.has_value()) << why;
+    const auto to = (*engine)->make_store(scene.clock());
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(scene.file().c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    int failed = 0;
+    std::vector<boost::asio::awaitable<void>> all;
+    for (int i = 0; i < 32; ++i)
+        all.push_back(
+            put_many(*to, std::to_string(i), 1, scene.clock().steady_now() + 300ms, failed));
+    test::run_loop(std::move(all));
+    EXPECT_EQ(failed, 32);
+    const std::string text = metrics::to_prometheus((*engine)->metrics());
+    EXPECT_TRUE(contains(text, "outcome=\"overloaded\"} 2")) << "more than twenty were refused";
+    sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+    sqlite3_close(other);
+}
+
+}  // namespace
+}  // namespace lethe::store::sqlite
