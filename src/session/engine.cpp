@@ -1,0 +1,207 @@
+#include "session/engine.hpp"
+
+#include "base/bytes.hpp"
+#include "session/attempt.hpp"
+#include "session/rules.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace lethe::session {
+namespace {
+
+// Aliases of aliases live for seconds; more in a row is damage.
+constexpr unsigned hops_max = 4;
+
+std::chrono::milliseconds touch_step(std::chrono::seconds idle_ttl) {
+    using std::chrono::milliseconds;
+    const milliseconds idle = idle_ttl;
+    // The last bound is for very short sessions, which would otherwise end while they are used.
+    return std::min(std::max<milliseconds>(std::chrono::seconds{60}, idle / 20), idle / 2);
+}
+
+}  // namespace
+
+std::string pseudonym(std::string_view identity, std::string_view service) {
+    static constexpr std::string_view purpose = "lethe session pseudonym 1|";
+    crypto_auth_hmacsha256_state hash;
+    std::array<unsigned char, crypto_auth_hmacsha256_BYTES> out{};
+    crypto_auth_hmacsha256_init(&hash, reinterpret_cast<const unsigned char*>(identity.data()),
+                                identity.size());
+    for (const std::string_view part : {purpose, service})
+        crypto_auth_hmacsha256_update(&hash, reinterpret_cast<const unsigned char*>(part.data()),
+                                      part.size());
+    crypto_auth_hmacsha256_final(&hash, out.data());
+    return to_base64url(std::string_view(reinterpret_cast<const char*>(out.data()), 16));
+}
+
+engine::engine(store::store& records, clock& time, random_source& random, settings options)
+    : store_(records), clock_(time), random_(random), options_(std::move(options)) {
+    LETHE_ASSERT(sodium_init() >= 0);
+    LETHE_ASSERT(!find_mistake(options_));
+}
+
+state engine::fresh() const {
+    state out;
+    out.identity = random_.bytes(id_bytes);
+    out.created = clock_.system_now();
+    out.written = out.created;
+    out.absolute_expiry = out.created + options_.absolute_ttl;
+    out.idle_ttl = options_.idle_ttl;
+    return out;
+}
+
+std::uint64_t engine::make_nonce() const {
+    std::uint64_t nonce = 0;
+    random_.fill({reinterpret_cast<unsigned char*>(&nonce), sizeof nonce});
+    return nonce | 1;  // 0 means none
+}
+
+std::chrono::milliseconds engine::life(const state& data) const {
+    const std::chrono::milliseconds left = data.absolute_expiry - clock_.system_now();
+    return std::max(std::chrono::milliseconds{1},
+                    std::min<std::chrono::milliseconds>(data.idle_ttl, left));
+}
+
+store::put engine::put_session(const state& data, const ticket& holder,
+                               store::expectation expect) const {
+    opened_record content;
+    content.kind = record_kind::session;
+    content.data = data;
+    return {.key = holder.record_key(),
+            .value = seal(content, holder, random_),
+            .ttl = life(data),
+            .expect = expect,
+            .subject = data.subject};
+}
+
+result<engine::present> engine::interpret(const std::optional<store::record>& record,
+                                          const ticket& holder) const {
+    present out;
+    if (!record) return out;
+    LETHE_TRY(opened_record found, open(record->value, holder));
+    out.version = record->version;
+    out.expires = record->expires;
+    const system_time now = clock_.system_now();
+    switch (found.kind) {
+        case record_kind::session:
+            out.over = found.data.absolute_expiry <= now;
+            break;
+        case record_kind::tombstone:
+            out.over = true;
+            break;
+        case record_kind::rotated:
+        case record_kind::superseded:
+            out.over = found.valid_until <= now;
+            break;
+    }
+    out.found = std::move(found);
+    return out;
+}
+
+task<engine::present> engine::read(ticket holder, steady_time deadline) {
+    result<std::optional<store::record>> record =
+        co_await store_.read(holder.record_key(), deadline);
+    if (record.has_error()) co_return record.error();
+    co_return interpret(*record, holder);
+}
+
+task<engine::life_sign> engine::prolong(std::string key, const state& data, system_time expires,
+                                        steady_time deadline) {
+    const std::chrono::milliseconds ttl = life(data);
+    if (clock_.system_now() + ttl - expires < touch_step(data.idle_ttl)) co_return life_sign::lives;
+    const result<store::answer> answer =
+        co_await store_.run(store::touch{std::move(key), ttl}, deadline);
+    // A session that was just read serves this request; the next one tries again.
+    if (answer.has_error()) co_return life_sign::lives;
+    co_return answer->done ? life_sign::touched : life_sign::ended;
+}
+
+task<std::optional<view>> engine::load(ticket shown, steady_time deadline) {
+    view out{.holder = std::move(shown)};
+    for (unsigned hop = 0; hop <= hops_max; ++hop) {
+        result<present> there = co_await read(out.holder, deadline);
+        if (there.has_error()) co_return there.error();
+        if (!there->found || there->over) co_return std::nullopt;
+        if (there->found->kind == record_kind::rotated) {
+            out.holder = *ticket::from_bytes(there->found->target);
+            out.moved = true;
+            continue;
+        }
+        out.data = std::move(there->found->data);
+        out.stored = there->version;
+        out.superseded = there->found->kind == record_kind::superseded;
+        if (!out.superseded) {
+            const result<life_sign> sign =
+                co_await prolong(out.holder.record_key(), out.data, there->expires, deadline);
+            if (sign.has_error()) co_return sign.error();
+            if (*sign == life_sign::ended) co_return std::nullopt;
+            out.touched = *sign == life_sign::touched;
+        }
+        co_return out;
+    }
+    co_return std::nullopt;
+}
+
+task<committed> engine::commit(std::optional<view> seen, change wanted, steady_time deadline) {
+    if (seen) {
+        if (wanted.empty()) {
+            committed nothing{.version = seen->data.version};
+            if (seen->moved) nothing.hand_out = seen->holder;
+            co_return nothing;
+        }
+        co_return co_await change_existing(std::move(*seen), std::move(wanted), deadline);
+    }
+    if (wanted.destroy || (!wanted.edit && wanted.subject.empty())) co_return committed{};
+    const effect what = wanted.subject.empty() ? effect::created : effect::logged_in;
+    wanted.regenerate = false;
+    co_return co_await create(fresh(), std::move(wanted), what, deadline);
+}
+
+// The key is random: nobody else writes there, and a lost answer is found out by reading.
+task<committed> engine::create(state from, change wanted, effect what, steady_time deadline) {
+    const std::uint64_t nonce = make_nonce();
+    result<std::optional<state>> next = detail::next_state(
+        from, wanted, {.now = clock_.system_now(), .nonce = nonce, .options = options_});
+    if (next.has_error()) co_return next.error();
+    const bool empty = !*next || ((*next)->subject.empty() && detail::slots_bytes(**next) <= 2);
+    if (empty) co_return committed{};
+    const state made = std::move(**next);
+
+    ticket holder = ticket::make(random_);
+    bool unsure = false;
+    for (unsigned tries = 1; tries <= detail::tries_max; ++tries) {
+        store::put record = put_session(made, holder, store::absent{});
+        const result<store::answer> answer = co_await store_.run(std::move(record), deadline);
+        const bool lost = answer.has_error() && answer.error() == condition::outcome_unknown;
+        if (answer.has_error() && !lost)
+            co_return unsure ? LETHE_ERR(errc::outcome_unknown) : answer.error();
+        unsure |= lost;
+        bool done = answer.has_value() && answer->done;
+        if (answer.has_value() && !done) {
+            // Ours from a try whose answer was lost, or one in 2^128.
+            const result<present> there = interpret(answer->present, holder);
+            done = there.has_value() && there->found && detail::made_by(*there->found, nonce);
+            if (!done) holder = ticket::make(random_);
+        }
+        if (done)
+            co_return committed{
+                .what = what, .hand_out = holder, .version = made.version, .tries = tries};
+        const result<> waited = co_await back_off(tries, deadline);
+        if (waited.has_error()) break;
+    }
+    co_return unsure ? LETHE_ERR(errc::outcome_unknown) : LETHE_ERR(errc::contended);
+}
+
+// Waits a little longer from try to try, so that those who fight over one session get apart.
+task<> engine::back_off(unsigned tries, steady_time deadline) {
+    if (clock_.steady_now() >= deadline) co_return LETHE_ERR(store::errc::timeout);
+    if (tries < 3) co_return result<>{};
+    const std::uint64_t ceiling_ms = std::uint64_t{1} << std::min(tries, 6U);
+    const std::chrono::milliseconds wait{static_cast<std::int64_t>(random_.below(ceiling_ms))};
+    co_return co_await clock_.sleep_until(std::min(deadline, clock_.steady_now() + wait));
+}
+
+}  // namespace lethe::session

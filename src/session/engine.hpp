@@ -1,0 +1,152 @@
+// The rules of sessions, over a store, a clock and random numbers; no HTTP.
+//
+//     none --first change--> session --change--> session (version + 1)
+//     session --destroy--> tombstone (5 min) --> none
+//     session --regenerate--> the same session under a new ticket; the old one is an alias for 10
+//     s:
+//         rotated     leads to the session
+//         superseded  at login: the session as it was before, read-only
+//
+// Every write is conditional on the record it was made from; what lost a race is made again from
+// what is there now. So no acknowledged change is lost, and an ended session never comes back.
+#pragma once
+
+#include "session/options.hpp"
+#include "session/patch.hpp"
+#include "session/record.hpp"
+#include "store/store.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lethe::session {
+
+inline constexpr std::chrono::minutes tombstone_ttl{5};
+inline constexpr std::chrono::seconds alias_ttl{10};
+
+// A session as a ticket opens it. A value.
+struct view {
+    ticket holder;  // whose record it is: another than the ticket that was shown after a rotation
+    bool moved = false;       // the caller needs holder's cookie
+    bool superseded = false;  // as it was before the login; may not be changed
+    bool touched = false;     // its life was prolonged just now
+    state data{};
+    store::record_version stored{};
+};
+
+// What a session's identity is called for one service: 128 bits, base64url.
+[[nodiscard]] std::string pseudonym(std::string_view identity, std::string_view service);
+
+// What the change relies on (Lethe-Session-If).
+enum class basis : std::uint8_t {
+    slots,    // the slots it touches are as they were at `base_version`; operations rely on nothing
+    version,  // the session is at `base_version`
+    any,
+};
+
+struct change {
+    std::optional<patch> edit;
+    basis relies_on = basis::slots;
+    conflict_rule on_conflict = conflict_rule::reject;
+    // The version the upstream saw; 0 for no session.
+    std::uint64_t base_version = 0;
+    // Slots the edit may write; it may also look at the readable ones.
+    std::vector<std::string> writable;
+    std::vector<std::string> readable;
+    // A new ticket for the same session; with `subject`, a login.
+    bool regenerate = false;
+    // Ends the session; whatever else is asked is moot.
+    bool destroy = false;
+    // Whose session it becomes; "" to leave it. Another subject than before is a login.
+    std::string subject;
+    // Takes effect at most once per operation and session; "" for no key.
+    std::string operation;
+
+    [[nodiscard]] bool empty() const noexcept {
+        return !edit && !regenerate && !destroy && subject.empty();
+    }
+};
+
+enum class effect : std::uint8_t {
+    none,  // there was nothing to change
+    changed,
+    created,
+    rotated,
+    logged_in,
+    destroyed,
+    replayed,  // the operation took effect before; nothing was changed
+};
+
+struct committed {
+    effect what = effect::none;
+    // The ticket the caller must get: of a created or regenerated session, or of one that moved.
+    std::optional<ticket> hand_out{};
+    std::uint64_t version = 0;  // of the session now; 0 for none
+    unsigned tries = 0;         // writes that were tried
+};
+
+// One per worker. Calls may be under way at the same time; each owns what it uses and may be
+// dropped at any await: what was sent to the store then may or may not take place, as when a
+// process dies.
+class engine {
+ public:
+    engine(store::store& records, clock& time, random_source& random, settings options);
+    engine(const engine&) = delete;
+    engine& operator=(const engine&) = delete;
+
+    [[nodiscard]] const settings& options() const noexcept { return options_; }
+
+    // nullopt: no such session (any more). Prolongs its life when it was not prolonged for
+    // max(60 s, 5 % of the idle TTL), which neither changes its version nor brings back an ended
+    // one. Errors: the store's, errc::corrupt, errc::not_opened.
+    [[nodiscard]] task<std::optional<view>> load(ticket shown, steady_time deadline);
+
+    // Makes the change to the session that `seen` is of, or creates one. Errors: those of
+    // session::errc, where only outcome_unknown leaves open whether the change took place; the
+    // store's unavailable, overloaded and timeout: nothing was changed.
+    [[nodiscard]] task<committed> commit(std::optional<view> seen, change wanted,
+                                         steady_time deadline);
+
+ private:
+    struct present;
+    struct attempt;
+    // What a step came to; nullopt: look again at what is there.
+    using step_result = std::optional<committed>;
+
+    [[nodiscard]] result<present> interpret(const std::optional<store::record>& record,
+                                            const ticket& holder) const;
+    [[nodiscard]] task<present> read(ticket holder, steady_time deadline);
+    enum class life_sign : std::uint8_t { lives, touched, ended };
+    [[nodiscard]] task<life_sign> prolong(std::string key, const state& data, system_time expires,
+                                          steady_time deadline);
+
+    [[nodiscard]] task<committed> create(state from, change wanted, effect what,
+                                         steady_time deadline);
+    [[nodiscard]] task<committed> change_existing(view seen, change wanted, steady_time deadline);
+    [[nodiscard]] task<committed> try_until_done(attempt& at);
+    [[nodiscard]] task<step_result> try_once(attempt& at);
+    [[nodiscard]] task<step_result> change_session(attempt& at);
+    [[nodiscard]] task<step_result> change_superseded(attempt& at);
+    [[nodiscard]] task<step_result> end(attempt& at);
+    [[nodiscard]] task<step_result> regenerate(attempt& at, state next);
+    enum class successor_state : std::uint8_t { ready, unsure };
+    [[nodiscard]] task<successor_state> put_successor(attempt& at, store::put record);
+    [[nodiscard]] task<step_result> write(attempt& at, std::vector<store::operation> operations,
+                                          committed then);
+    [[nodiscard]] task<> back_off(unsigned tries, steady_time deadline);
+
+    [[nodiscard]] state fresh() const;
+    [[nodiscard]] std::uint64_t make_nonce() const;
+    [[nodiscard]] std::chrono::milliseconds life(const state& data) const;
+    [[nodiscard]] store::put put_session(const state& data, const ticket& holder,
+                                         store::expectation expect) const;
+
+    store::store& store_;
+    clock& clock_;
+    random_source& random_;
+    const settings options_;
+};
+
+}  // namespace lethe::session

@@ -1,0 +1,44 @@
+// Why a session was not read or a change of it not made.
+#pragma once
+
+#include "base/error.hpp"
+
+namespace lethe::session {
+
+// Nothing was changed by any of these but outcome_unknown.
+enum class errc {
+    // A touched slot changed since the upstream saw it.
+    slot_changed = 1,
+    // The session changed since, and the upstream asked for `Lethe-Session-If: version`.
+    version_changed,
+    // A `test` of a JSON patch does not hold.
+    test_failed,
+    // An increment would leave its bounds.
+    bound_left,
+    // The session was destroyed, expired or replaced at login in the meantime.
+    ended,
+    // The session would have more bytes or slots than allowed.
+    too_large,
+    // A patch that is not what RFC 6902, RFC 7396 or lethe's operations allow.
+    patch_malformed,
+    // A well-formed patch that does not fit what it is applied to (a path that is not there).
+    patch_unfit,
+    // A slot that the route may not write.
+    slot_forbidden,
+    // As many keyed changes as the session may remember were made lately.
+    too_many_operations,
+    // Others changed the session again and again; worth another try.
+    contended,
+    // A write's answer was lost and reading again did not tell.
+    outcome_unknown,
+    // The stored record is not what this version of lethe writes.
+    corrupt,
+    // The record does not open with the cookie's secret.
+    not_opened,
+};
+[[nodiscard]] error_code make_error_code(errc e) noexcept;
+
+}  // namespace lethe::session
+
+template <>
+struct boost::system::is_error_code_enum<lethe::session::errc> : std::true_type {};
