@@ -1,0 +1,17 @@
+// What makes two requests with one key the same request.
+#pragma once
+
+#include "http/message.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lethe::idempotency {
+
+// 32 bytes: SHA-256 over method, path, raw query, media type (type/subtype, in lower case), the
+// SHA-256 of the body and the listed fields.
+[[nodiscard]] std::string make_fingerprint(const http::request_head& request, std::string_view body,
+                                           std::span<const std::string> field_names);
+
+}  // namespace lethe::idempotency

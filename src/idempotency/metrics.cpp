@@ -1,0 +1,60 @@
+#include "idempotency/metrics.hpp"
+
+namespace lethe::idempotency {
+namespace {
+
+lethe::metrics::counter& request(lethe::metrics::registry& in, const char* result) {
+    return in.make_counter("lethe_idempotency_requests_total",
+                           "Requests that may take an idempotency key, by what became of them.",
+                           {{"result", result}});
+}
+
+lethe::metrics::counter& claim(lethe::metrics::registry& in, const char* end) {
+    return in.make_counter("lethe_idempotency_claims_ended_total",
+                           "Claims of idempotency keys, by how they ended.", {{"end", end}});
+}
+
+lethe::metrics::counter& late(lethe::metrics::registry& in, const char* result) {
+    return in.make_counter("lethe_idempotency_late_writes_total",
+                           "Ends of claims that the store did not take at once.",
+                           {{"result", result}});
+}
+
+lethe::metrics::counter& renewal(lethe::metrics::registry& in, const char* result) {
+    return in.make_counter("lethe_idempotency_renewals_total", "Renewals of claims.",
+                           {{"result", result}});
+}
+
+}  // namespace
+
+metrics::metrics(lethe::metrics::registry& in)
+    : unkeyed(request(in, "unkeyed")),
+      claimed(request(in, "claimed")),
+      replayed(request(in, "replayed")),
+      replay_unavailable(request(in, "replay_unavailable")),
+      in_flight(request(in, "in_flight")),
+      unknown(request(in, "unknown")),
+      mismatch(request(in, "mismatch")),
+      expired(request(in, "expired")),
+      missing(request(in, "missing")),
+      malformed(request(in, "malformed")),
+      unscoped(request(in, "unscoped")),
+      too_large(request(in, "too_large")),
+      store_down(request(in, "store_down")),
+      corrupt(request(in, "corrupt")),
+      passed(request(in, "passed")),
+      waits(in.make_counter("lethe_idempotency_waits_total",
+                            "Requests that waited for the outcome of another with the same key.")),
+      stored(claim(in, "stored")),
+      stored_without_body(claim(in, "stored_without_body")),
+      released(claim(in, "released")),
+      lost(claim(in, "unknown")),
+      fenced(claim(in, "fenced")),
+      unrecorded(claim(in, "unrecorded")),
+      late_recorded(late(in, "recorded")),
+      late_given_up(late(in, "given_up")),
+      renewed(renewal(in, "renewed")),
+      renewals_failed(renewal(in, "failed")),
+      renewals_fenced(renewal(in, "fenced")) {}
+
+}  // namespace lethe::idempotency

@@ -1,0 +1,64 @@
+#include "idempotency/options.hpp"
+
+#include "base/bytes.hpp"
+#include "http/fields.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace lethe::idempotency {
+
+bool may_be_fingerprinted(std::string_view field_name) noexcept {
+    static constexpr std::array<std::string_view, 20> never = {
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "dpop",
+        "date",
+        "user-agent",
+        "idempotency-key",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "via",
+        "x-request-id",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "expect",
+    };
+    return std::ranges::none_of(
+        never, [field_name](std::string_view one) { return equal_ignoring_case(one, field_name); });
+}
+
+std::optional<std::string> find_mistake(const route_options& wanted) {
+    using namespace std::chrono_literals;
+    if (wanted.lease < 1s || wanted.lease > 10min) return "lease must be 1s to 10m";
+    if (wanted.ttl < wanted.lease) return "ttl must not be below lease";
+    if (wanted.ttl > days_max || wanted.tombstone > days_max)
+        return "ttl and tombstone end at 400d";
+    if (wanted.wait < 0s || wanted.wait > 10s) return "wait must be 0 to 10s";
+    if (wanted.expired == expired_rule::reject && wanted.tombstone < 1s)
+        return "tombstone must be 1s or more with expired: reject";
+    if (wanted.answer_bytes_max > answer_bytes_limit) return "answer_bytes_max ends at 15 MiB";
+    if (wanted.store_timeout < 10ms || wanted.store_timeout > 60s)
+        return "store_timeout must be 10ms to 60s";
+    if (wanted.store_down == store_down_rule::pass && wanted.mode == key_mode::required)
+        return "store_down: pass needs mode: optional";
+    for (const std::string& name : wanted.fingerprint_headers) {
+        if (!http::is_token(name)) return "'" + name + "' is not a field name";
+        if (!may_be_fingerprinted(name))
+            return name + " differs between retries of one request; it cannot be fingerprinted";
+    }
+    for (const std::string& name : wanted.not_replayed)
+        if (!http::is_token(name)) return "'" + name + "' is not a field name";
+    const auto is_unfit = [](char c) { return c <= 0x20 || c >= 0x7f || c == '<' || c == '>'; };
+    if (std::ranges::any_of(wanted.described_by, is_unfit)) return "described_by must be a URI";
+    return std::nullopt;
+}
+
+}  // namespace lethe::idempotency

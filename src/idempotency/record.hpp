@@ -1,0 +1,62 @@
+// What the store keeps for a key, and its bytes.
+//
+//     absent --claim--> claimed --full answer--> done
+//     claimed --provably not sent--> released (as free as absent, but the epoch goes on)
+//     claimed --lease over | answer lost--> unknown
+//
+// That the lease is over is seen by the reader; nobody writes it down.
+#pragma once
+
+#include "base/clock.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lethe::idempotency {
+
+// What a retry gets to read.
+struct outcome {
+    int status = 0;         // 200 to 599
+    system_time completed;  // when it was recorded, for Lethe-Original-Date
+    // The first request's Origin, "" for none: Access-Control-* fields are good for that origin
+    // only.
+    std::string origin;
+    // In order, as they are to be replayed.
+    std::vector<std::pair<std::string, std::string>> header;
+    // nullopt: it was too large to keep, or a stream.
+    std::optional<std::string> body;
+
+    bool operator==(const outcome&) const = default;
+};
+
+enum class record_state : std::uint8_t { claimed = 1, done = 2, unknown = 3, released = 4 };
+
+// Far above what any key can reach, so that the next epoch always exists.
+inline constexpr std::uint64_t epoch_max = std::uint64_t{1} << 62;
+inline constexpr std::size_t nonce_bytes = 16;
+inline constexpr std::size_t fingerprint_bytes = 32;
+
+struct key_record {
+    record_state state = record_state::claimed;
+    std::uint64_t epoch = 0;  // 1 or more; grows with each claim of the key
+    std::string nonce;        // random, nonce_bytes long: tells the claim from all others
+    std::string fingerprint;  // fingerprint_bytes long
+    system_time created;      // when it was claimed
+    system_time lease_until;
+    system_time expires;            // the key means nothing any more from here on
+    std::optional<outcome> result;  // done only, and always then
+
+    bool operator==(const key_record&) const = default;
+};
+
+// Precondition: the record is whole, as said above.
+[[nodiscard]] std::string encode_record(const key_record& value);
+// errc::record_corrupt for anything that encode_record does not write, a later version included.
+// One record has exactly one encoding.
+[[nodiscard]] result<key_record> decode_record(std::string_view bytes);
+
+}  // namespace lethe::idempotency
