@@ -1,0 +1,98 @@
+#include "gateway/config/checks.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace lethe::gateway::config {
+namespace {
+
+template <class T>
+void refuse_equal_names(const std::vector<T>& all, std::string_view list, reader& with) {
+    std::map<std::string_view, std::size_t> first;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i].name.empty()) continue;
+        const auto [found, fresh] = first.emplace(all[i].name, i);
+        if (!fresh)
+            with.fail_later(
+                path_of(list, i, "name"),
+                fmt::format("{}[{}] is called {} already", list, found->second, quote(all[i].name)),
+                "expected a name of its own");
+    }
+}
+
+bool is_any(const std::string& host) {
+    return host == "0.0.0.0" || host == "::";
+}
+
+// Whether one cannot listen on both.
+bool collide(const net::address& a, const net::address& b) {
+    if (a.port != b.port || a.port == 0) return false;
+    return parse_ip_address(a.host) == parse_ip_address(b.host) || is_any(a.host) || is_any(b.host);
+}
+
+void check_listeners(const configuration& of, reader& with) {
+    for (std::size_t i = 0; i < of.listen.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+            if (!of.listen[i].address.host.empty() &&
+                collide(of.listen[i].address, of.listen[k].address))
+                with.fail_later(path_of("listen", i, "address"),
+                                fmt::format("listen[{}] takes that address already", k),
+                                "expected another port");
+    if (!of.admin || of.admin->address.host.empty()) return;
+    for (std::size_t k = 0; k < of.listen.size(); ++k)
+        if (!of.listen[k].address.host.empty() && collide(of.admin->address, of.listen[k].address))
+            with.fail_later("admin.address",
+                            fmt::format("listen[{}] takes that address already", k),
+                            "expected another port: clients must not reach the admin pages");
+}
+
+void check_issuer(const configuration& of, std::size_t index, reader& with) {
+    const identity::issuer_options& one = of.issuers[index];
+    for (const identity::mistake& found : identity::check(one))
+        with.fail_later(path_of("issuers", index, found.option), found.text, "");
+    for (std::size_t k = 0; k < index; ++k)
+        if (!one.issuer.empty() && of.issuers[k].issuer == one.issuer)
+            with.fail_later(path_of("issuers", index, "issuer"),
+                            fmt::format("issuers[{}] has that issuer already", k),
+                            "expected each issuer once, with all its keys in one file");
+}
+
+void check_upstream(const configuration& of, std::size_t index, reader& with) {
+    const std::vector<upstream::replica>& all = of.upstreams[index].replicas;
+    for (std::size_t i = 0; i < all.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+            if (all[i] == all[k] && !all[i].host.empty())
+                with.fail_later(path_of(path_of("upstreams", index, "replicas"), i),
+                                fmt::format("replicas[{}] is {} already", k, to_authority(all[i])),
+                                "expected each replica once");
+}
+
+void check_sessions(const configuration& of, reader& with) {
+    if (const auto found = session::find_mistake(of.sessions))
+        with.fail_later("sessions", *found, "");
+}
+
+}  // namespace
+
+std::string path_of(std::string_view list, std::size_t index, std::string_view option) {
+    return option.empty() ? fmt::format("{}[{}]", list, index)
+                          : fmt::format("{}[{}].{}", list, index, option);
+}
+
+void check_whole(const configuration& of, reader& with) {
+    check_listeners(of, with);
+    if (of.limits.target_bytes > of.limits.head_bytes)
+        with.fail_later("limits.target_bytes", "is above head_bytes, of which the target is a part",
+                        "expected at most " + to_size_text(of.limits.head_bytes));
+    check_sessions(of, with);
+    refuse_equal_names(of.issuers, "issuers", with);
+    for (std::size_t i = 0; i < of.issuers.size(); ++i) check_issuer(of, i, with);
+    refuse_equal_names(of.upstreams, "upstreams", with);
+    for (std::size_t i = 0; i < of.upstreams.size(); ++i) check_upstream(of, i, with);
+    for (std::size_t i = 0; i < of.routes.size(); ++i) check_route(of, i, with);
+    check_routes_together(of, with);
+}
+
+}  // namespace lethe::gateway::config

@@ -1,0 +1,105 @@
+// The whole configuration as plain values, complete and checked: what load.hpp makes of a file, and
+// what the rest of gateway/ works from. The tables that read, check and describe it are
+// tables_*.cpp.
+#pragma once
+
+#include "base/log.hpp"
+#include "gateway/config/address.hpp"
+#include "idempotency/options.hpp"
+#include "identity/options.hpp"
+#include "net/address.hpp"
+#include "session/options.hpp"
+#include "upstream/options.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lethe::gateway::config {
+
+struct listener_options {
+    net::address address;  // an IP address; port 0: the system chooses
+};
+
+struct store_options {
+    std::string url;  // as store::open takes it, a file's path made absolute
+};
+
+// Which requests a route is for. On the request's normalised path and its authority.
+struct route_match {
+    std::optional<std::string> path;    // exactly this path; else
+    std::optional<std::string> prefix;  // this path and all below it
+    // In lower case, without a port; "*.shop.example": every name below. Empty: every host.
+    std::vector<std::string> hosts;
+    std::vector<std::string> methods;  // GET stands for HEAD too. Empty: every method.
+};
+
+struct session_options {
+    session::route_options rules;
+    std::string store = "default";
+    bool allow_lossy = false;  // a store that may forget is what the user wants
+};
+
+struct idempotency_options {
+    idempotency::route_options rules;
+    std::string store = "default";
+    bool allow_lossy = false;
+};
+
+struct route_options {
+    std::string name;
+    route_match match;
+    std::optional<identity::authenticate_options> authenticate;
+    std::optional<session_options> session;
+    std::optional<idempotency_options> idempotency;
+    std::string upstream;
+    // From the request's head to the head of the answer, all tries and stores included.
+    std::chrono::milliseconds timeout{60'000};
+};
+
+// Above a limit a request is refused, with a problem that says which.
+struct server_limits {
+    std::uint64_t head_bytes = 16 * 1024;
+    std::uint64_t target_bytes = 8 * 1024;
+    std::uint32_t fields = 100;
+    std::uint64_t body_bytes = 10 * 1024 * 1024;
+    std::uint32_t connections = 10'000;  // per worker
+};
+
+struct server_timeouts {
+    std::chrono::milliseconds header{10'000};
+    std::chrono::milliseconds body{30'000};
+    std::chrono::milliseconds write{30'000};
+    std::chrono::milliseconds keep_alive{60'000};
+    std::chrono::milliseconds drain{30'000};
+};
+
+enum class access_log : std::uint8_t { stdout_stream, stderr_stream, off };
+
+struct log_options {
+    log::level level = log::level::info;
+    access_log access = access_log::stdout_stream;
+};
+
+struct configuration {
+    std::string file;       // as it was given; "" for a text
+    std::string directory;  // what relative paths in it start from; absolute
+
+    std::vector<listener_options> listen;
+    std::optional<listener_options> admin;
+    std::uint32_t workers = 0;  // 0: one per core
+    std::map<std::string, store_options> stores;
+    std::vector<identity::issuer_options> issuers;
+    std::vector<upstream::options> upstreams;
+    std::vector<route_options> routes;
+    server_limits limits;
+    server_timeouts timeouts;
+    std::vector<network> trusted_proxies;
+    log_options log;
+    session::settings sessions;
+};
+
+}  // namespace lethe::gateway::config

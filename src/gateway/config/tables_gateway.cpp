@@ -1,0 +1,397 @@
+// The tables of what concerns the gateway as a whole, and the root, which holds all sections.
+#include "gateway/config/tables.hpp"
+#include "net/address.hpp"
+#include "store/open.hpp"
+
+#include <algorithm>
+
+namespace lethe::gateway::config {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr const char* address_words = "an address of the form 127.0.0.1:8080, [::1]:8080";
+
+codec<net::address> listen_address() {
+    shape what{.kind = value_kind::text, .words = address_words, .pattern = ":[0-9]{1,5}$|\\$\\{"};
+    return {what,
+            [](reader& with, const place& at, net::address& to) {
+                if (want_scalar(with, at, address_words) == nullptr) return;
+                result<net::address> parsed = net::parse_address(at.value.text);
+                if (parsed.has_error())
+                    return with.fail_value(at, "is not an address", address_words);
+                if (parsed->host == "localhost") parsed->host = "127.0.0.1";
+                if (!parse_ip_address(parsed->host))
+                    return with.fail_value(at,
+                                           "names a host, and one can listen on an IP address only",
+                                           address_words);
+                to = *std::move(parsed);
+            },
+            [](const net::address&) { return boost::json::value(); }};
+}
+
+table<listener_options> make_listener_table(std::string name, std::string title, std::string text,
+                                            std::string address_text, std::string example) {
+    table<listener_options> t(std::move(name), std::move(title), std::move(text));
+    t.add({.name = "address",
+           .text = std::move(address_text),
+           .example = std::move(example),
+           .required = true,
+           .reload = reload_rule::restart},
+          &listener_options::address, listen_address());
+    return t;
+}
+
+codec<std::uint32_t> workers() {
+    shape number{.kind = value_kind::integer, .minimum = 1, .maximum = 1024};
+    shape what{.kind = value_kind::any_of,
+               .words = "auto, or a whole number from 1 to 1024",
+               .ways = {{.kind = value_kind::choice, .choices = {"auto"}}, number}};
+    number.words = what.words;
+    return {what,
+            [number](reader& with, const place& at, std::uint32_t& to) {
+                if (at.value.kind == node_kind::scalar && at.value.text == "auto") {
+                    to = 0;
+                } else if (const auto value = read_integer(with, at, number)) {
+                    to = static_cast<std::uint32_t>(*value);
+                }
+            },
+            [](const std::uint32_t& value) {
+                return value == 0 ? boost::json::value("auto") : boost::json::value(value);
+            }};
+}
+
+// A relative path in a sqlite URL starts at the configuration's directory, wherever lethe is
+// started.
+std::string with_absolute_path(const reader& with, const std::string& url) {
+    constexpr std::string_view scheme = "sqlite:";
+    if (!url.starts_with(scheme)) return url;
+    const std::size_t question = std::min(url.find('?'), url.size());
+    const std::string path = url.substr(scheme.size(), question - scheme.size());
+    if (path.empty() || path.starts_with('/') || path.starts_with(':')) return url;
+    return std::string(scheme) + with.absolute(path) + url.substr(question);
+}
+
+constexpr const char* store_words = "a store's URL such as sqlite:lethe.db, or a map of named ones";
+
+void read_store_url(reader& with, const place& at, store_options& to) {
+    if (want_scalar(with, at, "a store's URL such as sqlite:lethe.db") == nullptr) return;
+    std::string url = with_absolute_path(with, at.value.text);
+    std::string why;
+    // The URL itself is not quoted: it may hold a password.
+    if (store::validate_url(url, why).has_error())
+        return with.fail(at, why.empty() ? "is not a store's URL" : why,
+                         "expected a URL such as sqlite:lethe.db or memory:");
+    to.url = std::move(url);
+}
+
+bool is_store_name(std::string_view name) {
+    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_';
+    });
+}
+
+codec<std::map<std::string, store_options>> stores() {
+    using store_map = std::map<std::string, store_options>;
+    const shape url{.kind = value_kind::text, .words = "a store's URL"};
+    const shape map{.kind = value_kind::map, .item = std::make_shared<const shape>(url)};
+    shape what{.kind = value_kind::any_of, .words = store_words, .ways = {url, map}};
+    return {what,
+            [](reader& with, const place& at, store_map& to) {
+                if (at.value.kind == node_kind::scalar)
+                    return read_store_url(with, at, to["default"]);
+                if (at.value.kind != node_kind::map) return with.fail_kind(at, store_words);
+                if (at.value.members.empty()) return with.fail(at, "is empty", "expected a store");
+                for (const member& one : at.value.members) {
+                    const place value = at.member(one.key, *one.value);
+                    if (!is_store_name(one.key))
+                        with.fail_at(one.key_at, value.path, "is not a store's name",
+                                     "expected up to 64 letters, digits, '-' and '_'");
+                    else if (!one.value->bad)
+                        read_store_url(with, value, to[one.key]);
+                }
+            },
+            [](const store_map&) { return boost::json::value("sqlite:lethe.db"); }};
+}
+
+codec<network> trusted_network() {
+    const std::string words = "an address or a network such as 10.0.0.0/8";
+    shape what{.kind = value_kind::text, .words = words};
+    return {what,
+            [words](reader& with, const place& at, network& to) {
+                if (want_scalar(with, at, words) == nullptr) return;
+                auto parsed = parse_network(at.value.text);
+                if (!parsed)
+                    return with.fail_value(at, "is not an address or a network",
+                                           words + " (bits behind the prefix must be zero)");
+                to = *std::move(parsed);
+            },
+            [](const network& value) { return boost::json::value(value.text); }};
+}
+
+}  // namespace
+
+const table<listener_options>& listener_table() {
+    static const table<listener_options> made =
+        make_listener_table("listener", "`listen[]`", "Where clients connect, in plain HTTP/1.1.",
+                            "An IP address and a port; `0.0.0.0` and `[::]`: every address of the "
+                            "machine; port `0`: the "
+                            "system chooses, and the log tells.",
+                            "\"127.0.0.1:8080\"");
+    return made;
+}
+
+const table<listener_options>& admin_table() {
+    static const table<listener_options> made =
+        make_listener_table("admin", "`admin`",
+                            "Where `/healthz`, `/readyz` and `/metrics` are answered. Whoever can "
+                            "connect can read them.",
+                            "As for `listen`.", "\"127.0.0.1:9901\"");
+    return made;
+}
+
+const table<server_limits>& limits_table() {
+    static const table<server_limits> made = [] {
+        table<server_limits> t("limits", "`limits`",
+                               "What clients may send. A request above a limit is refused with a "
+                               "problem that says which.");
+        t.add({.name = "head_bytes",
+               .text = "The request line and all fields together.",
+               .example = "32KiB"},
+              &server_limits::head_bytes, size<std::uint64_t>(1024, 1024 * 1024));
+        t.add({.name = "target_bytes",
+               .text = "The target of the request line; at most `head_bytes`.",
+               .example = "4KiB"},
+              &server_limits::target_bytes, size<std::uint64_t>(128, 1024 * 1024));
+        t.add({.name = "fields", .text = "Field lines of a request.", .example = "64"},
+              &server_limits::fields, integer<std::uint32_t>(8, 1000));
+        t.add({.name = "body_bytes", .text = "A request's body.", .example = "1MiB"},
+              &server_limits::body_bytes, size<std::uint64_t>(0, std::uint64_t{1} << 40));
+        t.add({.name = "connections",
+               .text = "Connections of clients, per worker; more are closed at once.",
+               .example = "2000"},
+              &server_limits::connections, integer<std::uint32_t>(1, 1'000'000));
+        return t;
+    }();
+    return made;
+}
+
+const table<server_timeouts>& timeouts_table() {
+    static const table<server_timeouts> made = [] {
+        table<server_timeouts> t(
+            "timeouts", "`timeouts`",
+            "How long clients may take. For upstreams see `upstreams[]`, for a "
+            "whole request `routes[].timeout`.");
+        const auto wait = duration<milliseconds>(100ms, 1h);
+        t.add({.name = "header",
+               .text = "From a request's first byte to the end of its head.",
+               .example = "5s"},
+              &server_timeouts::header, wait);
+        t.add({.name = "body", .text = "Between two pieces of a request's body.", .example = "10s"},
+              &server_timeouts::body, wait);
+        t.add({.name = "write",
+               .text = "Until the client takes the next piece of an answer.",
+               .example = "10s"},
+              &server_timeouts::write, wait);
+        t.add({.name = "keep_alive",
+               .text = "How long an idle connection is kept.",
+               .example = "30s"},
+              &server_timeouts::keep_alive, wait);
+        t.add({.name = "drain",
+               .text = "After SIGTERM: how long requests under way may take to end.",
+               .example = "60s"},
+              &server_timeouts::drain, duration<milliseconds>(0s, 1h));
+        return t;
+    }();
+    return made;
+}
+
+const table<log_options>& log_table() {
+    static const table<log_options> made = [] {
+        table<log_options> t("log", "`log`", "JSON, one object a line.");
+        t.add({.name = "level",
+               .text = "Events below it are not written (to standard error).",
+               .example = "warn"},
+              &log_options::level,
+              choice<log::level>({{"debug", log::level::debug},
+                                  {"info", log::level::info},
+                                  {"warn", log::level::warn},
+                                  {"error", log::level::error},
+                                  {"off", log::level::off}}));
+        t.add({.name = "access",
+               .text = "Where a line for each request goes.",
+               .example = "off",
+               .reload = reload_rule::restart},
+              &log_options::access,
+              choice<access_log>({{"stdout", access_log::stdout_stream},
+                                  {"stderr", access_log::stderr_stream},
+                                  {"off", access_log::off}}));
+        return t;
+    }();
+    return made;
+}
+
+const table<session::settings>& sessions_table() {
+    using session::settings;
+    static const table<settings> made = [] {
+        table<settings> t("sessions", "`sessions`",
+                          "For all routes with `session`: the cookie, how long sessions live, how "
+                          "large they grow.");
+        t.add({.name = "cookie_name",
+               .text = "A name that starts with `__Host-` needs `cookie_secure`.",
+               .example = "__Host-shop"},
+              &settings::cookie_name, text("a cookie's name"));
+        t.add(
+            {.name = "cookie_secure",
+             .text = "False only to develop over plain HTTP; the cookie then needs a name without "
+                     "`__Host-`.",
+             .example = "false"},
+            &settings::cookie_secure, boolean());
+        t.add({.name = "idle_ttl",
+               .text = "A session ends when it is not used for so long; at most `absolute_ttl`.",
+               .example = "2h"},
+              &settings::idle_ttl, duration<seconds>(10s, 400 * 24h));
+        t.add({.name = "absolute_ttl",
+               .text = "A session ends then, however busy it is.",
+               .example = "30d"},
+              &settings::absolute_ttl, duration<seconds>(10s, 400 * 24h));
+        t.add({.name = "session_bytes_max",
+               .text = "All slots as one JSON text. It travels upstream in a field: many services "
+                       "refuse heads above 8 KiB.",
+               .example = "2KiB"},
+              &settings::session_bytes_max, size<std::size_t>(256, 16384));
+        t.add({.name = "slots_max", .text = "Slots that a session may have.", .example = "8"},
+              &settings::slots_max, integer<std::size_t>(1, 256));
+        t.add({.name = "patch_bytes_max",
+               .text = "One change of a session, as an upstream answers it, decoded.",
+               .example = "4KiB"},
+              &settings::patch_bytes_max, size<std::size_t>(256, 65536));
+        t.add(
+            {.name = "operations_max",
+             .text = "Keyed changes that a session remembers so that a replay changes nothing, 24 "
+                     "bytes each. When so many were made within `operation_memory`, further ones "
+                     "are refused with 429.",
+             .example = "128"},
+            &settings::operations_max, integer<std::size_t>(1, 4096));
+        t.add(
+            {.name = "operation_memory",
+             .text = "How long each is remembered: longer than the `idempotency.ttl` of any route "
+                     "that has sessions too.",
+             .example = "25h"},
+            &settings::operation_memory, duration<seconds>(60s, 400 * 24h));
+        t.add({.name = "store_timeout",
+               .text = "How long one step waits for the store.",
+               .example = "1s"},
+              &settings::store_timeout, duration<milliseconds>(10ms, 60s));
+        return t;
+    }();
+    return made;
+}
+
+namespace {
+
+void add_gateway_options(table<configuration>& t) {
+    t.add({.name = "listen",
+           .text = "Where clients connect.",
+           .example = "[{address: \"127.0.0.1:8080\"}]",
+           .required = true,
+           .reload = reload_rule::restart},
+          &configuration::listen,
+          list<listener_options>("a list of at least one listener such as "
+                                 "[{address: \"127.0.0.1:8080\"}]",
+                                 section(listener_table()), 1));
+    t.add({.name = "admin",
+           .text = "Where operators connect; nowhere without it.",
+           .example = "{address: \"127.0.0.1:9901\"}",
+           .reload = reload_rule::restart},
+          &configuration::admin, optional_of(section(admin_table())));
+    t.add({.name = "workers",
+           .text = "Threads, each with its own event loop. `auto`: one per core.",
+           .example = "4",
+           .reload = reload_rule::restart},
+          &configuration::workers, workers());
+    t.add({.name = "store",
+           .text = "Where state lives: a URL, or a map of named stores such as `{default: "
+                   "\"sqlite:lethe.db\", scratch: \"memory:\"}`. A relative path starts at the "
+                   "configuration's directory. `sqlite:lethe.db` without it.",
+           .example = "\"sqlite:/var/lib/lethe/lethe.db\"",
+           .sensitive = true,
+           .reload = reload_rule::restart},
+          &configuration::stores, stores());
+}
+
+}  // namespace
+
+const table<configuration>& configuration_table() {
+    static const table<configuration> made = [] {
+        table<configuration> t("configuration", "The file",
+                               "Keys that start with `x-` are ignored: a place for anchors.");
+        add_gateway_options(t);
+        t.add({.name = "issuers",
+               .text = "Whose tokens are trusted.",
+               .example = "[{name: shop-id, issuer: \"https://id.shop.example\", audience: [shop], "
+                          "keys: {file: jwks.json}}]"},
+              &configuration::issuers,
+              list<identity::issuer_options>("a list of issuers", section(issuer_table())));
+        t.add({.name = "upstreams",
+               .text = "What answers in the end.",
+               .example = "[{name: shop, replicas: [\"http://127.0.0.1:9001\"]}]"},
+              &configuration::upstreams,
+              list<upstream::options>("a list of upstreams", section(upstream_table())));
+        t.add({.name = "routes",
+               .text = "Which requests go where, and what applies to them. The first that matches "
+                       "counts.",
+               .example = "[{match: {prefix: /}, upstream: shop}]",
+               .required = true},
+              &configuration::routes,
+              list<route_options>("a list of at least one route such as "
+                                  "[{match: {prefix: /}, upstream: shop}]",
+                                  section(route_table_of_options()), 1));
+        t.add({.name = "sessions", .text = "For all sessions.", .example = "{idle_ttl: 2h}"},
+              &configuration::sessions, section(sessions_table()));
+        t.add({.name = "limits", .text = "What clients may send.", .example = "{body_bytes: 1MiB}"},
+              &configuration::limits, section(limits_table()));
+        t.add({.name = "timeouts", .text = "How long clients may take.", .example = "{drain: 60s}"},
+              &configuration::timeouts, section(timeouts_table()));
+        t.add({.name = "trusted_proxies",
+               .text =
+                   "Peers whose `X-Forwarded-*` and `Forwarded` fields are believed; those of all "
+                   "others are taken away.",
+               .example = "[\"10.0.0.0/8\"]"},
+              &configuration::trusted_proxies,
+              list<network>("a list of addresses and networks", trusted_network()));
+        t.add({.name = "log", .text = "What is written.", .example = "{level: warn}"},
+              &configuration::log, section(log_table()));
+        return t;
+    }();
+    return made;
+}
+
+namespace {
+
+void collect(const shape& from, std::vector<const section_info*>& out);
+
+void collect(const section_info& from, std::vector<const section_info*>& out) {
+    if (std::find(out.begin(), out.end(), &from) != out.end()) return;
+    out.push_back(&from);
+    for (const option_info& one : from.options) collect(one.value, out);
+}
+
+void collect(const shape& from, std::vector<const section_info*>& out) {
+    if (from.section != nullptr) collect(*from.section, out);
+    if (from.item) collect(*from.item, out);
+    for (const shape& one : from.ways) collect(one, out);
+}
+
+}  // namespace
+
+std::vector<const section_info*> all_sections() {
+    std::vector<const section_info*> out;
+    collect(configuration_table().info(), out);
+    return out;
+}
+
+}  // namespace lethe::gateway::config

@@ -1,0 +1,183 @@
+// The table of `upstreams[]`.
+#include "gateway/config/tables.hpp"
+#include "net/address.hpp"
+
+#include <algorithm>
+
+namespace lethe::gateway::config {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+constexpr const char* replica_words = "a URL of the form http://host:port";
+
+// "http://127.0.0.1:9001"; the mistake when it is not one.
+std::string read_replica(std::string_view url, upstream::replica& to) {
+    if (url.starts_with("https://"))
+        return "asks for TLS, which lethe does not speak to replicas yet; use http:// on a network "
+               "you trust";
+    if (!url.starts_with("http://")) return "is not a replica";
+    std::string_view rest = url.substr(7);
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+    if (rest.find_first_of("/?#") != rest.npos) return "has a path, which a replica cannot have";
+    if (rest.find('@') != rest.npos) return "has user information, which a replica cannot have";
+    const std::size_t bracket = rest.rfind(']');
+    const std::size_t colon = rest.rfind(':');
+    const bool has_port = colon != rest.npos && (bracket == rest.npos || colon > bracket);
+    const result<net::address> parsed =
+        net::parse_address(has_port ? std::string(rest) : std::string(rest) + ":80");
+    if (parsed.has_error() || parsed->port == 0) return "is not a replica";
+    if (parsed->host.find(':') != std::string::npos && !parse_ip_address(parsed->host))
+        return "is not a replica";
+    to = {parsed->host, parsed->port};
+    return {};
+}
+
+codec<upstream::replica> replica() {
+    shape what{
+        .kind = value_kind::text, .words = replica_words, .pattern = "^http://[^/?#@]+/?$|\\$\\{"};
+    return {what,
+            [](reader& with, const place& at, upstream::replica& to) {
+                if (want_scalar(with, at, replica_words) == nullptr) return;
+                const std::string mistake = read_replica(at.value.text, to);
+                if (!mistake.empty()) with.fail_value(at, mistake, replica_words);
+            },
+            [](const upstream::replica&) { return boost::json::value(); }};
+}
+
+bool is_health_path(std::string_view path) {
+    return path.starts_with('/') && path.size() <= 1024 &&
+           std::all_of(path.begin(), path.end(),
+                       [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+}
+
+bool is_name(std::string_view name) {
+    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+    });
+}
+
+const table<upstream::health_options>& health_table() {
+    using upstream::health_options;
+    static const table<health_options> made = [] {
+        table<health_options> t(
+            "health", "`upstreams[].health`",
+            "Asks every replica on a schedule. Without this section a replica counts as healthy "
+            "until requests to it fail (see `ejection`).");
+        t.add({.name = "path",
+               .text = "What is asked for with GET; a healthy replica answers 2xx.",
+               .example = "/healthz"},
+              &health_options::path,
+              text("a path such as /healthz", is_health_path, "^/[^#]*$|\\$\\{"));
+        t.add({.name = "interval", .text = "From one question to the next.", .example = "1s"},
+              &health_options::interval, duration<milliseconds>(100ms, 1h));
+        t.add({.name = "timeout",
+               .text = "How long connecting and the whole answer may take.",
+               .example = "500ms"},
+              &health_options::timeout, duration<milliseconds>(10ms, 60s));
+        t.add({.name = "healthy_after",
+               .text = "So many good answers in a row bring a replica back.",
+               .example = "2"},
+              &health_options::healthy_after, integer<std::uint32_t>(1, 100));
+        t.add({.name = "unhealthy_after",
+               .text = "So many bad answers in a row take a replica out.",
+               .example = "3"},
+              &health_options::unhealthy_after, integer<std::uint32_t>(1, 100));
+        return t;
+    }();
+    return made;
+}
+
+const table<upstream::ejection_options>& ejection_table() {
+    using upstream::ejection_options;
+    static const table<ejection_options> made = [] {
+        table<ejection_options> t("ejection", "`upstreams[].ejection`",
+                                  "Leaves a replica out for a while when requests to it fail: "
+                                  "refused, reset, timed out or answered with nonsense.");
+        t.add({.name = "consecutive_failures",
+               .text = "So many failures in a row; `0`: never.",
+               .example = "5"},
+              &ejection_options::consecutive_failures, integer<std::uint32_t>(0, 1000));
+        t.add({.name = "for", .text = "How long it is left out.", .example = "30s"},
+              &ejection_options::for_how_long, duration<milliseconds>(100ms, 1h));
+        return t;
+    }();
+    return made;
+}
+
+void add_connections(table<upstream::options>& t) {
+    using upstream::options;
+    t.add({.name = "connect_timeout", .text = "How long connecting may take.", .example = "500ms"},
+          &options::connect_timeout, duration<milliseconds>(10ms, 60s));
+    t.add({.name = "answer_timeout",
+           .text = "From the request's last byte to the whole head of the answer.",
+           .example = "10s"},
+          &options::answer_timeout, duration<milliseconds>(10ms, 24h));
+    t.add({.name = "read_timeout",
+           .text = "Between two pieces of the answer's body.",
+           .example = "10s"},
+          &options::read_timeout, duration<milliseconds>(10ms, 24h));
+    t.add({.name = "connections_max",
+           .text = "Connections to each replica, per worker.",
+           .example = "64"},
+          &options::connections_max, integer<std::uint32_t>(1, 100'000));
+    t.add({.name = "keep_alive_max",
+           .text = "Idle connections kept to each replica, per worker.",
+           .example = "16"},
+          &options::keep_alive_max, integer<std::uint32_t>(0, 100'000));
+    t.add({.name = "keep_alive_timeout",
+           .text = "How long an idle connection is kept: shorter than the replicas keep theirs.",
+           .example = "5s"},
+          &options::keep_alive_timeout, duration<milliseconds>(100ms, 1h));
+    t.add({.name = "requests_waiting_max",
+           .text = "Requests that wait for a connection, per worker; more are answered with 503.",
+           .example = "64"},
+          &options::requests_waiting_max, integer<std::uint32_t>(0, 1'000'000));
+}
+
+}  // namespace
+
+const table<upstream::options>& upstream_table() {
+    using upstream::options;
+    static const table<options> made = [] {
+        table<options> t("upstream", "`upstreams[]`",
+                         "A service and the replicas that answer for it.");
+        t.add({.name = "name",
+               .text = "What routes call it; also a label of metrics.",
+               .example = "shop",
+               .required = true},
+              &options::name,
+              text("a name of up to 64 letters, digits, '-', '_' and '.'", is_name,
+                   "^[A-Za-z0-9._-]{1,64}$|\\$\\{"));
+        t.add({.name = "replicas",
+               .text = "Where the replicas are; the port is 80 where none is said.",
+               .example = "[\"http://127.0.0.1:9001\", \"http://127.0.0.1:9002\"]",
+               .required = true},
+              &options::replicas,
+              list<upstream::replica>("a list of at least one URL of the form http://host:port",
+                                      replica(), 1, twins::allowed));
+        t.add({.name = "balance",
+               .text = "`round_robin`: each replica in turn. `least_requests`: of two replicas at "
+                       "random the one with fewer requests under way.",
+               .example = "round_robin"},
+              &options::balance,
+              choice<upstream::balance_rule>(
+                  {{"round_robin", upstream::balance_rule::round_robin},
+                   {"least_requests", upstream::balance_rule::least_requests}}));
+        t.add({.name = "health",
+               .text = "Active checks; none without this section.",
+               .example = "{path: /healthz, interval: 1s}"},
+              &options::health, optional_of(section(health_table())));
+        t.add({.name = "ejection",
+               .text = "Leaving out replicas whose requests fail.",
+               .example = "{consecutive_failures: 5, for: 30s}"},
+              &options::ejection, section(ejection_table()));
+        add_connections(t);
+        return t;
+    }();
+    return made;
+}
+
+}  // namespace lethe::gateway::config

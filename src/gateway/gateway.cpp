@@ -1,0 +1,202 @@
+#include "gateway/gateway.hpp"
+
+#include "base/log.hpp"
+#include "identity/forward.hpp"
+#include "net/errors.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+namespace lethe::gateway {
+namespace {
+
+// Runs `work` on a worker and waits for its answer.
+template <class Work>
+auto ask_worker(net::worker& on, Work work) -> decltype(work()) {
+    std::promise<decltype(work())> answer;
+    on.post([&] {
+        if constexpr (std::is_void_v<decltype(work())>) {
+            work();
+            answer.set_value();
+        } else {
+            answer.set_value(work());
+        }
+    });
+    return answer.get_future().get();
+}
+
+std::string why_cannot_listen(const net::address& at, const error_code& error) {
+    if (error == net::errc::address_in_use)
+        return fmt::format("cannot listen on {}: another process does already. Stop it, or choose another address "
+                           "(`ss -ltnp` shows who listens).",
+                           net::to_text(at));
+    return fmt::format("cannot listen on {}: {}. Is the address one of this machine's, and may this user listen on "
+                       "port {}?",
+                       net::to_text(at), error.message(), at.port);
+}
+
+std::size_t worker_count(const config::configuration& of) {
+    return of.workers != 0 ? of.workers : std::max(1U, std::thread::hardware_concurrency());
+}
+
+result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configuration from, std::string& why) {
+    auto out = std::make_shared<shared_parts>();
+    identity::loaded_issuers loaded = identity::load_issuers(from.issuers);
+    for (const std::string& warning : loaded.warnings) log::warn("gateway.issuer_warning", {{"what", warning}});
+    if (!loaded.problems.empty()) {
+        for (const std::string& problem : loaded.problems) why += (why.empty() ? "" : "\nlethe: ") + problem;
+        return LETHE_ERR(errc::cannot_start);
+    }
+    out->issuers = std::move(loaded.issuers);
+    std::vector<identity::authenticate_options> authenticated;
+    for (const config::route_options& one : from.routes)
+        if (one.authenticate) authenticated.push_back(*one.authenticate);
+    out->identity_fields = identity::forwarded_fields(authenticated);
+    out->trusted = trusted_peers(from.trusted_proxies);
+    out->config = std::move(from);
+    return std::shared_ptr<const shared_parts>(std::move(out));
+}
+
+}  // namespace
+
+error_code make_error_code(errc e) noexcept {
+    static constexpr error_row rows[] = {
+        {int(errc::cannot_start), "the gateway cannot start", condition::unavailable}};
+    static const table_category instance{"lethe.gateway", rows};
+    return {static_cast<int>(e), instance};
+}
+
+result<std::unique_ptr<gateway>> gateway::start(config::configuration with, std::string& why) {
+    std::unique_ptr<gateway> made(new gateway());
+    LETHE_TRY(made->shared_, make_shared_parts(std::move(with), why));
+    const result<> opened = made->open_stores(why);
+    if (opened.has_error()) return opened.error();
+    for (unsigned i = 0; i < worker_count(made->config()); ++i)
+        made->workers_.push_back(std::make_unique<gateway_worker>(i, made->stores_, made->shared_));
+    const result<> listening = made->listen(why);
+    if (listening.has_error()) return listening.error();
+    for (const auto& one : made->workers_) one->worker().start();
+    made->start_health_checks();
+    return made;
+}
+
+// What the engines still answer goes to the workers' loops, which must be there then.
+gateway::~gateway() {
+    for (const auto& one : workers_) one->worker().stop();
+    for (const auto& [name, engine] : stores_) engine->close();
+    workers_.clear();
+}
+
+result<> gateway::open_stores(std::string& why) {
+    for (const auto& [name, options] : config().stores) {
+        std::string reason;
+        result<std::unique_ptr<store::engine>> opened = store::open(options.url, {.name = name}, reason);
+        if (opened.has_error()) {
+            why = fmt::format("store {}: {}", name, reason);
+            return opened.error();
+        }
+        stores_[name] = *std::move(opened);
+    }
+    return {};
+}
+
+result<> gateway::listen(std::string& why) {
+    const auto listen_one = [&](const net::address& at, auto open) -> result<net::address> {
+        const result<> free = net::check_address_free(at);
+        const result<net::address> opened = free.has_error() ? result<net::address>(free.error()) : open(at);
+        if (opened.has_error()) why = why_cannot_listen(at, opened.error());
+        return opened;
+    };
+    for (const config::listener_options& one : config().listen) {
+        LETHE_TRY(const net::address at,
+                  listen_one(one.address, [&](const net::address& a) { return workers_.front()->listen(a); }));
+        addresses_.push_back(at);
+        for (std::size_t i = 1; i < workers_.size(); ++i) {
+            const result<net::address> more = workers_[i]->listen(at);
+            if (more.has_error()) {
+                why = why_cannot_listen(at, more.error());
+                return more.error();
+            }
+        }
+    }
+    if (!config().admin) return {};
+    LETHE_TRY(const net::address admin, listen_one(config().admin->address, [&](const net::address& a) {
+        return workers_.front()->listen_admin(a, make_admin_source());
+    }));
+    log::info("gateway.admin_listening", {{"address", net::to_text(admin)}});
+    return {};
+}
+
+admin_source gateway::make_admin_source() {
+    return {
+        .why_not_ready = [this] { return why_not_ready(); },
+        .metrics = [this] { return metrics_text(); },
+    };
+}
+
+task<std::string> gateway::why_not_ready() {
+    if (draining_) co_return "draining";
+    co_return co_await workers_.front()->ask_stores();
+}
+
+std::string gateway::metrics_text() const {
+    std::vector<const metrics::registry*> all;
+    for (const auto& one : workers_) all.push_back(&one->worker().metrics());
+    for (const auto& [name, engine] : stores_) {
+        const auto more = engine->metrics();
+        all.insert(all.end(), more.begin(), more.end());
+    }
+    metrics::registry process;
+    process.make_gauge("lethe_gateway_workers", "Workers.").set(static_cast<std::int64_t>(workers_.size()));
+    process.make_counter("lethe_bugs_total", "Broken promises inside lethe; each dropped a request.").add(bugs_met());
+    process.make_counter("lethe_log_lines_dropped_total", "Log lines that nobody took in time.")
+        .add(log::lines_dropped());
+    all.push_back(&process);
+    return metrics::to_prometheus(all);
+}
+
+// The first worker checks for all: replicas are not asked once per worker.
+void gateway::start_health_checks() {
+    gateway_worker& first = *workers_.front();
+    first.worker().post([this, &first] {
+        first.check_health([this](std::shared_ptr<const shared_parts> of, std::size_t upstream, std::size_t replica,
+                                  bool healthy) {
+            for (const auto& one : workers_)
+                one->worker().post([&to = *one, of, upstream, replica, healthy] {
+                    to.set_healthy(of, upstream, replica, healthy);
+                });
+        });
+    });
+}
+
+result<> gateway::reload(config::configuration fresh, std::string& why) {
+    LETHE_TRY(std::shared_ptr<const shared_parts> shared, make_shared_parts(std::move(fresh), why));
+    shared_ = std::move(shared);
+    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use(shared_); });
+    start_health_checks();
+    log::set_level(config().log.level);
+    return {};
+}
+
+std::size_t gateway::connections() {
+    std::size_t total = 0;
+    for (const auto& one : workers_)
+        total += ask_worker(one->worker(), [&] { return one->connections(); });
+    return total;
+}
+
+bool gateway::drain(bool (*hurry)()) {
+    draining_ = true;
+    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->drain(); });
+    const auto until = workers_.front()->worker().time().steady_now() + config().timeouts.drain;
+    while (connections() > 0) {
+        if (hurry() || workers_.front()->worker().time().steady_now() >= until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+}
+
+}  // namespace lethe::gateway

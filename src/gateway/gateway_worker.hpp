@@ -1,0 +1,71 @@
+// One worker of the gateway: its loop, stores, engines, servers and the routes it serves now.
+#pragma once
+
+#include "gateway/admin.hpp"
+#include "gateway/dispatcher.hpp"
+#include "gateway/exchange_log.hpp"
+#include "http/server.hpp"
+#include "store/open.hpp"
+#include "upstream/health.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace lethe::gateway {
+
+using engine_map = std::map<std::string, std::unique_ptr<store::engine>>;
+
+[[nodiscard]] http::server_settings server_settings_of(const config::configuration& from);
+
+// Made and destroyed by the gateway's thread; the rest on the worker's, unless it says otherwise.
+class gateway_worker {
+   public:
+    gateway_worker(unsigned index, const engine_map& stores, std::shared_ptr<const shared_parts> shared);
+    ~gateway_worker();
+    gateway_worker(const gateway_worker&) = delete;
+    gateway_worker& operator=(const gateway_worker&) = delete;
+
+    [[nodiscard]] net::worker& worker() noexcept { return worker_; }
+
+    // Before start(), on the gateway's thread: listens. The answer tells the address with its port.
+    [[nodiscard]] result<net::address> listen(const net::address& at) { return server_.listen(at); }
+    [[nodiscard]] result<net::address> listen_admin(const net::address& at, admin_source from);
+
+    // Serves another configuration from the next request on.
+    void use(std::shared_ptr<const shared_parts> shared);
+    // Checks the replicas' health for all workers; `report` passes on what it finds.
+    void check_health(std::function<void(std::shared_ptr<const shared_parts> of, std::size_t upstream,
+                                         std::size_t replica, bool healthy)>
+                          report);
+    void set_healthy(const std::shared_ptr<const shared_parts>& of, std::size_t upstream, std::size_t replica,
+                     bool healthy);
+
+    void drain() { server_.drain(); }
+    [[nodiscard]] std::size_t connections() const noexcept { return server_.connections(); }
+    // "" when every store answers, else which does not.
+    [[nodiscard]] task<std::string> ask_stores();
+
+   private:
+    class spawner final : public idempotency::spawner {
+       public:
+        explicit spawner(net::worker& on) : worker_(on) {}
+        void spawn(task<> work) override { worker_.spawn(std::move(work)); }
+
+       private:
+        net::worker& worker_;
+    };
+
+    net::worker worker_;
+    spawner spawner_{worker_};
+    worker_parts parts_;
+    exchange_log log_;
+    dispatcher dispatcher_;
+    http::server server_;
+    std::unique_ptr<admin_handler> admin_handler_;
+    std::unique_ptr<http::server> admin_server_;
+    std::vector<std::unique_ptr<upstream::health_checker>> health_;
+};
+
+}  // namespace lethe::gateway
