@@ -48,7 +48,7 @@ TEST_F(Hygiene, TraceparentIsPassedOnWhenValidAndMadeOtherwise) {
     EXPECT_TRUE(is_traceparent(good));
     EXPECT_TRUE(is_traceparent("01" + good.substr(2) + "-more")) << "a later version may append";
     for (const std::string& bad : {std::string(), good.substr(1), good + "-x", "ff" + good.substr(2), "00-" + std::string(32, '0') + good.substr(35),
-                                   good.substr(0, 36) + std::string(16, '0') + "-01", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"})
+                                   good.substr(0, 36) + std::string(16, '0') + "-01", std::string("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01")})
         EXPECT_FALSE(is_traceparent(bad)) << bad;
 
     x.request.header.add("traceparent", good);
