@@ -85,6 +85,33 @@ std::string shop_stage::run_lethe(std::vector<std::string> arguments) const {
     throw std::runtime_error(line + "ended with " + std::to_string(done.exit) + ": " + done.output);
 }
 
+// The shop's own key and another one that only has the same name.
+void shop_stage::make_keys() {
+    for (const char* const name : {"key.jwk", "forgers.jwk"})
+        run_lethe({"token", "key", "--alg", "ES256", "--kid", "shop-1", "--out",
+                   (folder() / name).string()});
+    write_file(folder() / "jwks.json",
+               run_lethe({"token", "jwks", (folder() / "key.jwk").string()}));
+}
+
+std::string shop_stage::sign(const std::string& key, const std::string& subject,
+                             const std::string& ttl) const {
+    std::string made = run_lethe({"token", "sign", "--key", (folder() / key).string(), "--iss",
+                                  issuer, "--aud", "shop", "--sub", subject, "--ttl=" + ttl});
+    while (!made.empty() && made.back() == '\n') made.pop_back();
+    return made;
+}
+
+std::string shop_stage::token(const std::string& subject) const {
+    return sign("key.jwk", subject, "8h");
+}
+std::string shop_stage::expired_token(const std::string& subject) const {
+    return sign("key.jwk", subject, "-1h");
+}
+std::string shop_stage::forged_token(const std::string& subject) const {
+    return sign("forgers.jwk", subject, "8h");
+}
+
 void shop_stage::write_configuration(std::size_t gateway) {
     std::string replicas;
     for (std::size_t i = 0; i < options_.replicas; ++i)

@@ -71,8 +71,8 @@ class shop_stage {
                           const std::filesystem::path& log);
     [[nodiscard]] std::string ask_a_replica(const std::string& target, const std::string& user);
     [[nodiscard]] std::string sign(const std::string& key, const std::string& subject,
-                                   bool expired) const;
-    [[nodiscard]] std::string run_lethe(std::vector<std::string> arguments) const;
+                                   const std::string& ttl) const;
+    std::string run_lethe(std::vector<std::string> arguments) const;
 
     stage_options options_;
     temporary_folder folder_;

@@ -1,0 +1,61 @@
+// A request as a handler sees it.
+#pragma once
+
+#include "lethe/errors.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lethe {
+inline namespace v1 {
+
+namespace internal {
+struct request_data;
+}
+
+// Moved, not copied; one worker. It and every view from it are valid until the handler's coroutine
+// has ended: a handler that hands work on copies what that work needs.
+class request {
+ public:
+    explicit request(const internal::request_data& data) noexcept : data_(&data) {}
+    request(request&&) noexcept = default;
+    request& operator=(request&&) noexcept = default;
+
+    [[nodiscard]] std::string_view method() const noexcept;  // "GET"
+    [[nodiscard]] std::string_view path() const noexcept;    // normalised, still percent-encoded
+    [[nodiscard]] std::string_view query() const noexcept;   // without '?'
+    [[nodiscard]] std::string_view remote_address() const noexcept;
+
+    // The first field of that name, in any case.
+    [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+    // What stood in the place of {name} of the route's pattern, decoded; "" if there is no such
+    // place.
+    [[nodiscard]] std::string_view path_parameter(std::string_view name) const noexcept;
+    // The first "name=value" of the query, decoded.
+    [[nodiscard]] std::optional<std::string> query_parameter(std::string_view name) const;
+    // The whole body; at most service_options::body_bytes_max.
+    [[nodiscard]] std::string_view body() const noexcept;
+
+    // --- what lethe adds. It strips such fields from its clients' requests, so a service that only
+    // lethe can reach may trust them.
+
+    // The session's slots that the route may read: one JSON object, "{}" when there is no session.
+    // Errors: service_errc::malformed_field, service_errc::session_elsewhere.
+    [[nodiscard]] boost::system::result<std::string> session() const;
+    // Names the session without giving anything away; "" when there is none.
+    [[nodiscard]] std::string session_id() const;
+    // Which try of a keyed request this is, from 1; 0: the request carries no idempotency key. A
+    // service that remembers the highest attempt of a key can refuse a lower one.
+    [[nodiscard]] std::uint64_t attempt() const;
+    // The client's Idempotency-Key without its quotes; "" when there is none.
+    [[nodiscard]] std::string idempotency_key() const;
+
+ private:
+    const internal::request_data* data_;
+};
+
+}  // namespace v1
+}  // namespace lethe

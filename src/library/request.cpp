@@ -1,0 +1,113 @@
+#include "lethe/request.hpp"
+
+#include "base/bytes.hpp"
+#include "http/structured.hpp"
+#include "library/request_data.hpp"
+
+#include <charconv>
+
+namespace lethe {
+inline namespace v1 {
+namespace internal {
+
+bool decode(std::string_view text, bool plus_is_space, std::string& out) {
+    out.clear();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '+' && plus_is_space) {
+            out += ' ';
+        } else if (text[i] != '%') {
+            out += text[i];
+        } else {
+            const result<std::string> byte = from_hex(text.substr(i + 1, 2));
+            if (byte.has_error() || byte->size() != 1) return false;
+            out += *byte;
+            i += 2;
+        }
+    }
+    return true;
+}
+
+}  // namespace internal
+
+std::string_view request::method() const noexcept {
+    return data_->exchange.request.method_text;
+}
+std::string_view request::path() const noexcept {
+    return data_->exchange.request.path;
+}
+std::string_view request::query() const noexcept {
+    return data_->exchange.request.query;
+}
+std::string_view request::remote_address() const noexcept {
+    return data_->exchange.remote_address;
+}
+std::string_view request::body() const noexcept {
+    return data_->body;
+}
+
+std::optional<std::string_view> request::header(std::string_view name) const {
+    return data_->exchange.request.header.first(name);
+}
+
+std::string_view request::path_parameter(std::string_view name) const noexcept {
+    for (const auto& [key, value] : data_->path_parameters)
+        if (key == name) return value;
+    return {};
+}
+
+std::optional<std::string> request::query_parameter(std::string_view name) const {
+    std::string_view left = query();
+    std::string decoded;
+    while (!left.empty()) {
+        const std::string_view pair = left.substr(0, left.find('&'));
+        left.remove_prefix(std::min(pair.size() + 1, left.size()));
+        const std::size_t equals = pair.find('=');
+        if (!internal::decode(pair.substr(0, equals), true, decoded) || decoded != name) continue;
+        if (equals == std::string_view::npos) return std::string{};
+        if (!internal::decode(pair.substr(equals + 1), true, decoded)) return std::nullopt;
+        return decoded;
+    }
+    return std::nullopt;
+}
+
+boost::system::result<std::string> request::session() const {
+    const auto field = data_->exchange.request.header.combined("Lethe-Session");
+    if (!field) {
+        if (header("Lethe-Session-Url")) return make_error_code(service_errc::session_elsewhere);
+        return std::string("{}");
+    }
+    const result<http::structured::item> item = http::structured::parse_item(*field);
+    if (item.has_error()) return make_error_code(service_errc::malformed_field);
+    const auto* bytes = std::get_if<http::structured::bytes>(&item->value);
+    if (bytes == nullptr) return make_error_code(service_errc::malformed_field);
+    return bytes->data;
+}
+
+std::string request::session_id() const {
+    const auto field = data_->exchange.request.header.combined("Lethe-Session-Id");
+    if (!field) return {};
+    const result<http::structured::item> item = http::structured::parse_item(*field);
+    if (item.has_error()) return {};
+    const auto* text = std::get_if<std::string>(&item->value);
+    return text == nullptr ? std::string{} : *text;
+}
+
+std::uint64_t request::attempt() const {
+    const std::string_view field = header("Lethe-Attempt").value_or("");
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), number);
+    return error == std::errc{} && end == field.data() + field.size() ? number : 0;
+}
+
+// A quoted string or, as many clients send it, the bare text.
+std::string request::idempotency_key() const {
+    const std::string_view field = trim(header("Idempotency-Key").value_or(""));
+    if (!field.starts_with('"')) return std::string(field);
+    const result<http::structured::item> item = http::structured::parse_item(field);
+    if (item.has_error()) return {};
+    const auto* text = std::get_if<std::string>(&item->value);
+    return text == nullptr ? std::string{} : *text;
+}
+
+}  // namespace v1
+}  // namespace lethe

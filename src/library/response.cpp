@@ -1,0 +1,88 @@
+#include "lethe/response.hpp"
+
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+
+#include <algorithm>
+
+namespace lethe {
+inline namespace v1 {
+
+response response::json(std::string body, int status) {
+    response made(status);
+    made.set_body(std::move(body), "application/json");
+    return made;
+}
+
+response response::text(std::string body, int status) {
+    response made(status);
+    made.set_body(std::move(body), "text/plain; charset=utf-8");
+    return made;
+}
+
+response response::problem(int status, std::string_view title, std::string_view detail) {
+    std::string body =
+        R"({"type":"about:blank","status":)" + std::to_string(status) + R"(,"title":)";
+    log::append_json_string(body, title);
+    if (!detail.empty()) {
+        body += R"(,"detail":)";
+        log::append_json_string(body, detail);
+    }
+    response made(status);
+    made.set_body(body + "}\n", "application/problem+json");
+    return made;
+}
+
+response& response::set(std::string_view name, std::string_view value) {
+    std::erase_if(fields_, [&](const field& f) { return equal_ignoring_case(f.first, name); });
+    return add(name, value);
+}
+
+response& response::add(std::string_view name, std::string_view value) {
+    fields_.emplace_back(name, value);
+    return *this;
+}
+
+response& response::set_body(std::string body, std::string_view content_type) {
+    body_ = std::move(body);
+    return set("Content-Type", content_type);
+}
+
+response& response::change_session(const session_change& change) {
+    return set("Lethe-Session-Patch", ':' + to_base64(change.to_json()) + ":;type=ops");
+}
+
+response& response::merge_session(std::string_view json_object) {
+    return set("Lethe-Session-Patch", ':' + to_base64(json_object) + ":;type=merge");
+}
+
+response& response::regenerate_session() {
+    return set("Lethe-Session-Op", "regenerate");
+}
+response& response::destroy_session() {
+    return set("Lethe-Session-Op", "destroy");
+}
+
+response& response::bind_session(std::string_view subject) {
+    std::string value = "bind;subject=\"";
+    for (const char c : subject) {
+        if (c == '"' || c == '\\') value += '\\';
+        value += c;
+    }
+    return set("Lethe-Session-Op", value + '"');
+}
+
+response& response::set_outcome(outcome_wish wish) {
+    switch (wish) {
+        case outcome_wish::store:
+            return set("Lethe-Idempotency", "store");
+        case outcome_wish::release:
+            return set("Lethe-Idempotency", "release");
+        case outcome_wish::unknown:
+            return set("Lethe-Idempotency", "unknown");
+    }
+    return *this;
+}
+
+}  // namespace v1
+}  // namespace lethe

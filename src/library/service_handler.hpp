@@ -1,0 +1,36 @@
+// The inner end of a service's requests: finds the route, reads the body, calls the user's
+// coroutine and turns what it answers into HTTP.
+#pragma once
+
+#include "http/filter.hpp"
+#include "lethe/response.hpp"
+#include "library/request_data.hpp"
+#include "library/routes.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lethe::library {
+
+// Made before the service runs, then read by all workers.
+struct service_rules {
+    route_table routes;
+    std::vector<std::pair<std::string, std::string>> every_answer;
+    std::size_t body_bytes_max = 0;
+};
+
+// Shared by all workers: it has no state of its own.
+class service_handler final : public http::handler {
+ public:
+    explicit service_handler(const service_rules& rules) : rules_(rules) {}
+
+    task<> handle(http::exchange& x) override;
+
+ private:
+    task<> call(http::exchange& x, const found_route& route);
+
+    const service_rules& rules_;
+};
+
+}  // namespace lethe::library
