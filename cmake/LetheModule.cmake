@@ -21,8 +21,12 @@ function(lethe_module)
   endif()
 endfunction()
 
-# One test program: lethe_test(NAME x SOURCES … LIBRARIES …); each of its cases is a ctest test.
+# One test program, which is one test of ctest: lethe_test(NAME x SOURCES … LIBRARIES …). Nothing
+# without LETHE_TESTS, so that a folder with programs and tests can be built for its programs.
 function(lethe_test)
+  if(NOT LETHE_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "NAME" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main lethe_flags)

@@ -1,0 +1,53 @@
+# What the scripts share. Sourced, with the repository's top folder as the working directory.
+
+# One clone's cached objects serve another clone: ccache sees paths relative to the top folder.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=1
+
+say() { printf '== %s\n' "$*"; }
+warn() { printf '!! %s\n' "$*" >&2; }
+die() {
+    printf '!! %s\n' "$*" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Compile jobs: one per core, but no more than memory allows (a coroutine-heavy file takes about 1 GB).
+jobs_max() {
+    local cores memory
+    cores=$(nproc)
+    memory=$(awk '/^MemAvailable:/ {print int($2 / 1048576)}' /proc/meminfo 2>/dev/null || true)
+    [ -n "$memory" ] && [ "$memory" -lt "$cores" ] && cores=$((memory > 0 ? memory : 1))
+    echo "$cores"
+}
+
+configure() {  # preset [cmake option...]
+    local preset=$1 log
+    shift
+    mkdir -p build
+    log=build/configure-$preset.log
+    if ! cmake --preset "$preset" "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        die "CMake could not configure the preset '$preset'; ./dev setup installs what a build needs"
+    fi
+}
+
+# Runs "$@" as root: directly, or with a sudo that asks nothing.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+can_be_root() { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
+
+# The tracked files and the new ones that git would not ignore; from the folder itself when there is no git.
+source_files() {  # git pathspec...
+    if git rev-parse --git-dir >/dev/null 2>&1; then
+        git ls-files --cached --others --exclude-standard -- "$@" | sort -u | while IFS= read -r file; do
+            [ -f "$file" ] && printf '%s\n' "$file"
+        done
+    else
+        local pattern
+        for pattern in "$@"; do
+            find . -path ./build -prune -o -type f -path "./${pattern#./}" -print
+        done | sed 's|^\./||' | sort -u
+    fi
+}

@@ -1,0 +1,23 @@
+# All metrics that the sources name: "name<tab>what it counts", from a string "lethe_..." and the
+# string or strings after it.
+function end_file(    rest, name, help, piece) {
+    rest = whole
+    while (match(rest, /"lethe_[a-z0-9_]+",[ \n]*"/)) {
+        name = substr(rest, RSTART + 1, RLENGTH - 1)
+        rest = substr(rest, RSTART + RLENGTH - 1)
+        sub(/".*$/, "", name)
+        help = ""
+        while (match(rest, /^[ \n]*"([^"\\]|\\.)*"/)) {
+            piece = substr(rest, RSTART, RLENGTH)
+            rest = substr(rest, RSTART + RLENGTH)
+            sub(/^[ \n]*"/, "", piece)
+            sub(/"$/, "", piece)
+            help = help piece
+        }
+        printf "%s\t%s\n", name, help
+    }
+    whole = ""
+}
+FNR == 1 { end_file() }
+!/^ *\/\// { whole = whole $0 "\n" }
+END { end_file() }
