@@ -12,12 +12,13 @@ namespace lethe {
 
 // One thread only. Objects made in it must not need a destructor, or their maker runs it.
 class arena {
-   public:
+ public:
     arena() = default;
     arena(const arena&) = delete;
     arena& operator=(const arena&) = delete;
 
-    [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t));
+    [[nodiscard]] void* allocate(std::size_t bytes,
+                                 std::size_t alignment = alignof(std::max_align_t));
     [[nodiscard]] std::string_view copy(std::string_view text);
     // The parts one after another, in one piece.
     [[nodiscard]] std::string_view concat(std::initializer_list<std::string_view> parts);
@@ -25,7 +26,7 @@ class arena {
     // Forgets everything; keeps the first block for the next exchange.
     void reset() noexcept;
 
-   private:
+ private:
     static constexpr std::size_t block_bytes = 2048;
 
     struct block {

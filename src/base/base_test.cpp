@@ -1,10 +1,10 @@
 // Tests of base: encodings, strict JSON, errors, metrics.
-#include "base/bytes.hpp"
 #include "base/arena.hpp"
+#include "base/bytes.hpp"
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
-#include "base/log.hpp"
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,8 @@ TEST(Bytes, Base64RoundTripsEveryLength) {
 
 TEST(Bytes, Sha256OfPartsDependsOnWhereThePartsEnd) {
     EXPECT_NE(sha256_of_parts({"ab", "c"}), sha256_of_parts({"a", "bc"}));
-    EXPECT_EQ(to_hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(to_hex(sha256("abc")),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST(Bytes, Utf8RefusesOverlongSurrogatesAndTruncation) {
@@ -48,7 +49,8 @@ TEST(Json, RefusesDuplicateMembersAtAnyDepth) {
     EXPECT_TRUE(json::parse(R"({"a":{"b":1},"c":[{"b":1}]})").has_value());
     EXPECT_FALSE(json::parse(R"({"a":1,"a":2})").has_value());
     EXPECT_FALSE(json::parse(R"([{"x":{"a":1,"b":2,"a":3}}])").has_value());
-    EXPECT_FALSE(json::parse(R"({"a":1,"\u0061":2})").has_value()) << "an escape spells the same name";
+    EXPECT_FALSE(json::parse(R"({"a":1,"\u0061":2})").has_value())
+        << "an escape spells the same name";
 }
 
 TEST(Json, RefusesDepthTrailingBytesAndBadUtf8) {
@@ -61,7 +63,8 @@ TEST(Json, RefusesDepthTrailingBytesAndBadUtf8) {
     EXPECT_FALSE(json::parse("\"\xff\"").has_value());
     EXPECT_FALSE(json::parse("{\"a\":").has_value());
     EXPECT_FALSE(json::parse("[1e999]").has_value()) << "no finite number";
-    EXPECT_EQ(json::to_text(*json::parse(R"({"n":1.5,"s":"é","l":[true,null]})")), R"({"n":1.5E0,"s":"é","l":[true,null]})");
+    EXPECT_EQ(json::to_text(*json::parse(R"({"n":1.5,"s":"é","l":[true,null]})")),
+              R"({"n":1.5E0,"s":"é","l":[true,null]})");
 }
 
 TEST(Arena, KeepsTextUntilReset) {

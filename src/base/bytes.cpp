@@ -16,9 +16,13 @@ const boost::system::error_category& category() {
     return instance;
 }
 
-error_code make_error_code(errc e) { return {static_cast<int>(e), category()}; }
+error_code make_error_code(errc e) {
+    return {static_cast<int>(e), category()};
+}
 
-const unsigned char* raw(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
+const unsigned char* raw(std::string_view s) {
+    return reinterpret_cast<const unsigned char*>(s.data());
+}
 
 std::string encode_base64(std::string_view bytes, int variant) {
     std::string out(sodium_base64_encoded_len(bytes.size(), variant), '\0');
@@ -27,13 +31,14 @@ std::string encode_base64(std::string_view bytes, int variant) {
     return out;
 }
 
-// libsodium's decoder is strict: it refuses padding in the wrong place and trailing bits that are set.
+// libsodium's decoder is strict: it refuses padding in the wrong place and trailing bits that are
+// set.
 result<std::string> decode_base64(std::string_view text, int variant) {
     std::string out(text.size() / 4 * 3 + 3, '\0');
     std::size_t length = 0;
     const char* end = nullptr;
-    const int status = sodium_base642bin(reinterpret_cast<unsigned char*>(out.data()), out.size(), text.data(),
-                                         text.size(), nullptr, &length, &end, variant);
+    const int status = sodium_base642bin(reinterpret_cast<unsigned char*>(out.data()), out.size(),
+                                         text.data(), text.size(), nullptr, &length, &end, variant);
     if (status != 0 || end != text.data() + text.size()) return LETHE_ERR(errc::malformed_encoding);
     out.resize(length);
     return out;
@@ -44,7 +49,9 @@ crypto_hash_sha256_state* state_of(std::array<unsigned char, 128>& storage) {
     return reinterpret_cast<crypto_hash_sha256_state*>(storage.data());
 }
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 }  // namespace
 
@@ -84,7 +91,9 @@ std::string to_base64url(std::string_view bytes) {
 result<std::string> from_base64url(std::string_view text) {
     return decode_base64(text, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
-std::string to_base64(std::string_view bytes) { return encode_base64(bytes, sodium_base64_VARIANT_ORIGINAL); }
+std::string to_base64(std::string_view bytes) {
+    return encode_base64(bytes, sodium_base64_VARIANT_ORIGINAL);
+}
 result<std::string> from_base64(std::string_view text) {
     return decode_base64(text, sodium_base64_VARIANT_ORIGINAL);
 }
@@ -99,15 +108,20 @@ std::string sha256_of_parts(std::initializer_list<std::string_view> parts) {
     sha256_stream hash;
     for (const std::string_view part : parts) {
         unsigned char length[8];
-        for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(std::uint64_t{part.size()} >> (8 * i));
+        for (std::size_t i = 0; i < 8; ++i)
+            length[i] = static_cast<unsigned char>(std::uint64_t{part.size()} >> (8 * i));
         hash.update({reinterpret_cast<const char*>(length), sizeof length});
         hash.update(part);
     }
     return hash.finish();
 }
 
-sha256_stream::sha256_stream() { crypto_hash_sha256_init(state_of(state_)); }
-sha256_stream::~sha256_stream() { sodium_memzero(state_.data(), state_.size()); }
+sha256_stream::sha256_stream() {
+    crypto_hash_sha256_init(state_of(state_));
+}
+sha256_stream::~sha256_stream() {
+    sodium_memzero(state_.data(), state_.size());
+}
 void sha256_stream::update(std::string_view bytes) {
     crypto_hash_sha256_update(state_of(state_), raw(bytes), bytes.size());
 }
@@ -148,11 +162,13 @@ bool is_utf8(std::string_view text) noexcept {
             ++i;
             continue;
         }
-        // RFC 3629: the bounds of the second byte rule out overlong forms, surrogates and > U+10FFFF.
+        // RFC 3629: the bounds of the second byte rule out overlong forms, surrogates and >
+        // U+10FFFF.
         std::size_t more = 0;
         unsigned char low = 0x80;
         unsigned char high = 0xBF;
-        if (lead >= 0xC2 && lead <= 0xDF) more = 1;
+        if (lead >= 0xC2 && lead <= 0xDF)
+            more = 1;
         else if (lead >= 0xE0 && lead <= 0xEF) {
             more = 2;
             if (lead == 0xE0) low = 0xA0;
@@ -161,7 +177,8 @@ bool is_utf8(std::string_view text) noexcept {
             more = 3;
             if (lead == 0xF0) low = 0x90;
             if (lead == 0xF4) high = 0x8F;
-        } else return false;
+        } else
+            return false;
         if (i + more >= text.size()) return false;
         for (std::size_t k = 1; k <= more; ++k) {
             const auto byte = static_cast<unsigned char>(text[i + k]);

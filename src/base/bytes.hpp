@@ -15,8 +15,8 @@ namespace lethe {
 // Lower or upper case, an even number of digits.
 [[nodiscard]] result<std::string> from_hex(std::string_view text);
 
-// RFC 4648 section 5 without padding. Decoding is strict: no padding, no white space, no characters of
-// the other alphabet, unused bits zero.
+// RFC 4648 section 5 without padding. Decoding is strict: no padding, no white space, no characters
+// of the other alphabet, unused bits zero.
 [[nodiscard]] std::string to_base64url(std::string_view bytes);
 [[nodiscard]] result<std::string> from_base64url(std::string_view text);
 
@@ -31,7 +31,7 @@ namespace lethe {
 
 // Hash in pieces, for bodies that stream.
 class sha256_stream {
-   public:
+ public:
     sha256_stream();
     ~sha256_stream();
     sha256_stream(const sha256_stream&) = delete;
@@ -40,7 +40,7 @@ class sha256_stream {
     // 32 raw bytes; call once, last.
     [[nodiscard]] std::string finish();
 
-   private:
+ private:
     alignas(16) std::array<unsigned char, 128> state_;
 };
 

@@ -8,29 +8,30 @@
 
 namespace lethe {
 
-// Wall-clock time, milliseconds since 1970-01-01T00:00:00Z; may jump. For what is stored or compared
-// with a token's claims.
+// Wall-clock time, milliseconds since 1970-01-01T00:00:00Z; may jump. For what is stored or
+// compared with a token's claims.
 using system_time = std::chrono::sys_time<std::chrono::milliseconds>;
 // Never jumps; for deadlines and durations within one process.
 using steady_time = std::chrono::steady_clock::time_point;
 using duration = std::chrono::steady_clock::duration;
 
 class clock {
-   public:
+ public:
     virtual ~clock() = default;
 
     [[nodiscard]] virtual system_time system_now() const = 0;
     [[nodiscard]] virtual steady_time steady_now() const = 0;
 
-    // Waits on the caller's worker. Answers condition::cancelled when the worker is stopping; at most one
-    // timer tick (net::timer_tick) late otherwise, never early.
+    // Waits on the caller's worker. Answers condition::cancelled when the worker is stopping; at
+    // most one timer tick (net::timer_tick) late otherwise, never early.
     [[nodiscard]] virtual task<> sleep_until(steady_time until) = 0;
 };
 
 // A clock that stands still until a test moves it; sleeping moves it at once to the wanted moment.
 class manual_clock final : public clock {
-   public:
-    explicit manual_clock(system_time start = system_time{std::chrono::milliseconds{1'700'000'000'000}})
+ public:
+    explicit manual_clock(system_time start = system_time{std::chrono::milliseconds{
+                              1'700'000'000'000}})
         : system_(start) {}
 
     system_time system_now() const override { return system_; }
@@ -44,7 +45,7 @@ class manual_clock final : public clock {
     // A jump of the wall clock alone, as NTP or an operator makes it.
     void jump_system(std::chrono::milliseconds by) { system_ += by; }
 
-   private:
+ private:
     system_time system_;
     steady_time steady_{std::chrono::hours{1}};
 };

@@ -8,7 +8,7 @@ namespace lethe {
 namespace {
 
 class condition_category_type final : public boost::system::error_category {
-   public:
+ public:
     const char* name() const noexcept override { return "lethe"; }
     std::string message(int value) const override {
         switch (static_cast<condition>(value)) {
@@ -68,7 +68,8 @@ std::string describe(const error_code& error) {
     if (error.has_location()) {
         const boost::source_location& place = error.location();
         std::string_view file = place.file_name();
-        if (auto slash = file.rfind("/src/"); slash != std::string_view::npos) file.remove_prefix(slash + 1);
+        if (auto slash = file.rfind("/src/"); slash != std::string_view::npos)
+            file.remove_prefix(slash + 1);
         text += " at ";
         text += file;
         text += ':';
@@ -78,8 +79,12 @@ std::string describe(const error_code& error) {
     return text;
 }
 
-std::uint64_t bugs_met() noexcept { return bug_count.load(std::memory_order_relaxed); }
-void abort_on_bug(bool yes) noexcept { bugs_abort.store(yes, std::memory_order_relaxed); }
+std::uint64_t bugs_met() noexcept {
+    return bug_count.load(std::memory_order_relaxed);
+}
+void abort_on_bug(bool yes) noexcept {
+    bugs_abort.store(yes, std::memory_order_relaxed);
+}
 
 namespace detail {
 
@@ -90,7 +95,9 @@ void assertion_failed(const char* expression, const char* file, int line) noexce
 
 void bug(const char* what, const char* file, int line) noexcept {
     bug_count.fetch_add(1, std::memory_order_relaxed);
-    std::fprintf(stderr, "{\"level\":\"error\",\"event\":\"bug\",\"what\":\"%s\",\"place\":\"%s:%d\"}\n", what, file, line);
+    std::fprintf(stderr,
+                 "{\"level\":\"error\",\"event\":\"bug\",\"what\":\"%s\",\"place\":\"%s:%d\"}\n",
+                 what, file, line);
     if (bugs_abort.load(std::memory_order_relaxed)) std::abort();
 }
 

@@ -4,6 +4,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
+
 #include <cmath>
 #include <string>
 #include <vector>
@@ -18,19 +19,23 @@ enum class errc { malformed = 1, duplicate_member, too_large, not_an_object };
 const boost::system::error_category& category() {
     static constexpr error_row rows[] = {
         {int(errc::malformed), "not valid JSON", condition::malformed},
-        {int(errc::duplicate_member), "a JSON object has the same member twice", condition::malformed},
-        {int(errc::too_large), "the JSON text is larger or deeper than allowed", condition::too_large},
+        {int(errc::duplicate_member), "a JSON object has the same member twice",
+         condition::malformed},
+        {int(errc::too_large), "the JSON text is larger or deeper than allowed",
+         condition::too_large},
         {int(errc::not_an_object), "the JSON text is not an object", condition::malformed},
     };
     static const table_category instance{"lethe.json", rows};
     return instance;
 }
 
-error_code make_error_code(errc e) { return {static_cast<int>(e), category()}; }
+error_code make_error_code(errc e) {
+    return {static_cast<int>(e), category()};
+}
 
 // Builds the value itself, because bj::parser cannot be told to refuse a duplicate.
 class handler {
-   public:
+ public:
     static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
@@ -81,7 +86,7 @@ class handler {
     bool on_comment_part(bj::string_view, bj::error_code&) { return true; }
     bool on_comment(bj::string_view, bj::error_code&) { return true; }
 
-   private:
+ private:
     struct level {
         bj::value value;
         std::string key;  // of the member being read, when value is an object
@@ -97,10 +102,12 @@ class handler {
         return add(std::move(done));
     }
     bool add(bj::value v) {
-        if (open_.empty()) root = std::move(v);
+        if (open_.empty())
+            root = std::move(v);
         else if (level& parent = open_.back(); parent.value.is_object())
             parent.value.as_object().emplace(parent.key, std::move(v));
-        else parent.value.as_array().push_back(std::move(v));
+        else
+            parent.value.as_array().push_back(std::move(v));
         return true;
     }
 
@@ -131,6 +138,8 @@ result<bj::object> parse_object(std::string_view text, limits bounds) {
     return std::move(value.get_object());
 }
 
-std::string to_text(const bj::value& value) { return bj::serialize(value); }
+std::string to_text(const bj::value& value) {
+    return bj::serialize(value);
+}
 
 }  // namespace lethe::json

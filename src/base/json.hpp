@@ -1,11 +1,12 @@
 // JSON from outside, read strictly: no duplicate members, bounded depth and size, valid UTF-8, no
-// trailing bytes. Boost.JSON's own DOM parser keeps the last duplicate, which lets two readers of one
-// text see two different things.
+// trailing bytes. Boost.JSON's own DOM parser keeps the last duplicate, which lets two readers of
+// one text see two different things.
 #pragma once
 
 #include "base/error.hpp"
 
 #include <boost/json/value.hpp>
+
 #include <cstddef>
 #include <string_view>
 

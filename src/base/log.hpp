@@ -1,9 +1,13 @@
-// Logging: one JSON object a line, an event with a stable name and fields; never a sentence built of data.
+// Logging: one JSON object a line, an event with a stable name and fields; never a sentence built
+// of data.
 //
 //     log::warn("store.connect_failed", {{"store", name}, {"error", describe(error)}});
 //
-// Any thread may log. Lines go to a bounded queue that one thread writes out, so that no worker ever
-// blocks on a full pipe; what does not fit is dropped and counted.
+// Of one warning or error at most ten lines a second are written; how many more there were is said
+// once the second is over ("log.repeats_dropped").
+//
+// Any thread may log. Lines go to a bounded queue that one thread writes out, so that no worker
+// ever blocks on a full pipe; what does not fit is dropped and counted.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +27,7 @@ struct field {
     template <class T>
     field(std::string_view n, const T& v) : name(n), value(convert(v)) {}
 
-   private:
+ private:
     static std::string_view convert(std::string_view v) { return v; }
     static std::string_view convert(const char* v) { return v; }
     static std::string_view convert(const std::string& v) { return v; }
@@ -32,8 +36,10 @@ struct field {
     template <class Int>
         requires(std::is_integral_v<Int> && !std::is_same_v<Int, bool>)
     static auto convert(Int v) {
-        if constexpr (std::is_signed_v<Int>) return std::int64_t{v};
-        else return std::uint64_t{v};
+        if constexpr (std::is_signed_v<Int>)
+            return std::int64_t{v};
+        else
+            return std::uint64_t{v};
     }
 };
 using fields = std::initializer_list<field>;
@@ -43,8 +49,8 @@ struct descriptors {
     int events = 2;
     int access = 1;
 };
-// Events below `minimum` are not written. Before start() and after stop() lines go straight to standard
-// error.
+// Events below `minimum` are not written. Before start() and after stop() lines go straight to
+// standard error.
 void start(descriptors to, level minimum);
 void stop() noexcept;
 // Adjusts the minimum at run time (reload).
@@ -53,10 +59,18 @@ void set_level(level minimum) noexcept;
 [[nodiscard]] bool parse_level(std::string_view text, level& out) noexcept;
 
 void write(level severity, std::string_view event, fields data);
-inline void debug(std::string_view event, fields data = {}) { write(level::debug, event, data); }
-inline void info(std::string_view event, fields data = {}) { write(level::info, event, data); }
-inline void warn(std::string_view event, fields data = {}) { write(level::warn, event, data); }
-inline void error(std::string_view event, fields data = {}) { write(level::error, event, data); }
+inline void debug(std::string_view event, fields data = {}) {
+    write(level::debug, event, data);
+}
+inline void info(std::string_view event, fields data = {}) {
+    write(level::info, event, data);
+}
+inline void warn(std::string_view event, fields data = {}) {
+    write(level::warn, event, data);
+}
+inline void error(std::string_view event, fields data = {}) {
+    write(level::error, event, data);
+}
 
 // A finished JSON line of the access log, without its newline.
 void access_line(std::string_view json);

@@ -12,8 +12,10 @@ std::string escape(std::string_view text) {
     std::string out;
     for (const char c : text) {
         if (c == '\\' || c == '"') out += '\\';
-        if (c == '\n') out += "\\n";
-        else out += c;
+        if (c == '\n')
+            out += "\\n";
+        else
+            out += c;
     }
     return out;
 }
@@ -34,8 +36,9 @@ std::string to_text(const labels& l, std::string_view extra = {}) {
 struct family {
     std::string_view type;
     std::string help;
-    std::map<std::string, std::int64_t> values;                 // by label text
-    std::map<std::string, std::vector<std::uint64_t>> buckets;  // histograms: cumulated later, then the sum
+    std::map<std::string, std::int64_t> values;  // by label text
+    std::map<std::string, std::vector<std::uint64_t>>
+        buckets;  // histograms: cumulated later, then the sum
     std::map<std::string, labels> with;
 };
 
@@ -45,12 +48,13 @@ void append_histograms(std::string& out, const std::string& name, const family& 
         std::uint64_t running = 0;
         for (std::size_t i = 0; i <= histogram::bounds.size(); ++i) {
             running += counts[i];
-            const std::string le = i < histogram::bounds.size() ? fmt::format("le=\"{}\"", histogram::bounds[i])
-                                                                : std::string("le=\"+Inf\"");
+            const std::string le = i < histogram::bounds.size()
+                                       ? fmt::format("le=\"{}\"", histogram::bounds[i])
+                                       : std::string("le=\"+Inf\"");
             out += fmt::format("{}_bucket{} {}\n", name, to_text(l, le), running);
         }
-        out += fmt::format("{}_sum{} {:.6f}\n{}_count{} {}\n", name, text, static_cast<double>(counts.back()) / 1e6,
-                           name, text, running);
+        out += fmt::format("{}_sum{} {:.6f}\n{}_count{} {}\n", name, text,
+                           static_cast<double>(counts.back()) / 1e6, name, text, running);
     }
 }
 
@@ -63,8 +67,8 @@ void histogram::observe(double seconds) noexcept {
 }
 
 template <class Metric>
-Metric& registry::find_or_make(std::mutex& mutex, std::deque<entry<Metric>>& in, std::string_view name,
-                               std::string_view help, labels l) {
+Metric& registry::find_or_make(std::mutex& mutex, std::deque<entry<Metric>>& in,
+                               std::string_view name, std::string_view help, labels l) {
     const std::lock_guard lock(mutex);
     for (entry<Metric>& e : in)
         if (e.name == name && e.with == l) return e.metric;
@@ -97,19 +101,23 @@ std::string to_prometheus(std::span<const registry* const> registries) {
     for (const registry* r : registries) {
         const std::lock_guard lock(r->mutex_);
         for (const auto& e : r->counters_)
-            family_of(e, "counter").values[to_text(e.with)] += static_cast<std::int64_t>(e.metric.value());
-        for (const auto& e : r->gauges_) family_of(e, "gauge").values[to_text(e.with)] += e.metric.value();
+            family_of(e, "counter").values[to_text(e.with)] +=
+                static_cast<std::int64_t>(e.metric.value());
+        for (const auto& e : r->gauges_)
+            family_of(e, "gauge").values[to_text(e.with)] += e.metric.value();
         for (const auto& e : r->histograms_) {
             auto& counts = family_of(e, "histogram").buckets[to_text(e.with)];
             counts.resize(histogram::bounds.size() + 2);
-            for (std::size_t i = 0; i <= histogram::bounds.size(); ++i) counts[i] += e.metric.bucket(i);
+            for (std::size_t i = 0; i <= histogram::bounds.size(); ++i)
+                counts[i] += e.metric.bucket(i);
             counts.back() += e.metric.micros_sum();
         }
     }
     std::string out;
     for (const auto& [name, f] : families) {
         out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, f.help, name, f.type);
-        for (const auto& [text, value] : f.values) out += fmt::format("{}{} {}\n", name, text, value);
+        for (const auto& [text, value] : f.values)
+            out += fmt::format("{}{} {}\n", name, text, value);
         append_histograms(out, name, f);
     }
     return out;

@@ -1,8 +1,8 @@
 #include "base/random.hpp"
 
-#include <sodium.h>
-
 #include "base/error.hpp"
+
+#include <sodium.h>
 
 #include <random>
 
@@ -10,19 +10,19 @@ namespace lethe {
 namespace {
 
 class secure_random final : public random_source {
-   public:
+ public:
     secure_random() { LETHE_ASSERT(sodium_init() >= 0); }
     void fill(std::span<unsigned char> out) override { randombytes_buf(out.data(), out.size()); }
 };
 
 class seeded_random final : public random_source {
-   public:
+ public:
     explicit seeded_random(std::uint64_t seed) : engine_(seed) {}
     void fill(std::span<unsigned char> out) override {
         for (unsigned char& byte : out) byte = static_cast<unsigned char>(engine_() & 0xff);
     }
 
-   private:
+ private:
     std::mt19937_64 engine_;
 };
 
@@ -45,7 +45,9 @@ std::uint64_t random_source::below(std::uint64_t bound) {
     }
 }
 
-std::unique_ptr<random_source> make_secure_random() { return std::make_unique<secure_random>(); }
+std::unique_ptr<random_source> make_secure_random() {
+    return std::make_unique<secure_random>();
+}
 std::unique_ptr<random_source> make_seeded_random(std::uint64_t seed) {
     return std::make_unique<seeded_random>(seed);
 }

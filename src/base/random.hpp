@@ -1,8 +1,8 @@
 // Random numbers, through a seam: secrets come from the system, tests and simulations from a seed.
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,7 +10,7 @@
 namespace lethe {
 
 class random_source {
-   public:
+ public:
     virtual ~random_source() = default;
     virtual void fill(std::span<unsigned char> out) = 0;
 

@@ -7,7 +7,7 @@
 namespace lethe {
 
 class secret {
-   public:
+ public:
     secret() = default;
     explicit secret(std::string value) : value_(std::move(value)) {}
     secret(const secret&) = default;
@@ -34,7 +34,7 @@ class secret {
     [[nodiscard]] std::string_view reveal() const noexcept { return value_; }
     [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
 
-   private:
+ private:
     void wipe() noexcept;
 
     std::string value_;

@@ -7,8 +7,8 @@
 
 namespace lethe {
 
-// A named coroutine. Parameters by value, or references that outlive the call; a capturing lambda is
-// never one. Await into a named local, then go on.
+// A named coroutine. Parameters by value, or references that outlive the call; a capturing lambda
+// is never one. Await into a named local, then go on.
 template <class T = void>
 using task = boost::asio::awaitable<result<T>>;
 

@@ -44,7 +44,8 @@ void reload(gateway::gateway& running, const std::string& file) {
     std::vector<config::mistake> mistakes;
     result<config::configuration> fresh = config::load_config(file, mistakes);
     if (fresh.has_error()) {
-        for (const config::mistake& one : mistakes) log::error("gateway.reload_mistake", {{"mistake", to_text(one)}});
+        for (const config::mistake& one : mistakes)
+            log::error("gateway.reload_mistake", {{"mistake", to_text(one)}});
         log::error("gateway.reload_refused", {{"file", file}, {"mistakes", mistakes.size()}});
         return;
     }
@@ -52,12 +53,15 @@ void reload(gateway::gateway& running, const std::string& file) {
         log::warn("gateway.reload_needs_restart", {{"option", option}});
     std::string why;
     const result<> done = running.reload(*std::move(fresh), why);
-    if (done.has_error()) log::error("gateway.reload_refused", {{"file", file}, {"why", why}});
-    else log::info("gateway.reloaded", {{"file", file}});
+    if (done.has_error())
+        log::error("gateway.reload_refused", {{"file", file}, {"why", why}});
+    else
+        log::info("gateway.reloaded", {{"file", file}});
 }
 
 void log_to(const config::log_options& wanted) {
-    log::start({.events = 2, .access = wanted.access == config::access_log::stderr_stream ? 2 : 1}, wanted.level);
+    log::start({.events = 2, .access = wanted.access == config::access_log::stderr_stream ? 2 : 1},
+               wanted.level);
 }
 
 int serve(const std::string& file) {
@@ -66,13 +70,15 @@ int serve(const std::string& file) {
     if (loaded.has_error()) {
         print_mistakes(mistakes);
         std::cerr << "lethe: " << file << " has " << mistakes.size()
-                  << (mistakes.size() == 1 ? " mistake" : " mistakes") << "; nothing was started.\n";
+                  << (mistakes.size() == 1 ? " mistake" : " mistakes")
+                  << "; nothing was started.\n";
         return 1;
     }
     const sigset_t signals = block_signals();
     log_to(loaded->log);
     std::string why;
-    result<std::unique_ptr<gateway::gateway>> started = gateway::gateway::start(*std::move(loaded), why);
+    result<std::unique_ptr<gateway::gateway>> started =
+        gateway::gateway::start(*std::move(loaded), why);
     if (started.has_error()) {
         log::stop();
         std::cerr << "lethe: " << why << '\n';
@@ -100,10 +106,13 @@ int serve(const std::string& file) {
 void add_serve_command(CLI::App& app, int& exit_code) {
     CLI::App* serve_app = app.add_subcommand("serve", "Run the gateway");
     auto file = std::make_shared<std::string>("lethe.yaml");
-    serve_app->add_option("-c,--config", *file, "The configuration file")->type_name("FILE")->capture_default_str();
+    serve_app->add_option("-c,--config", *file, "The configuration file")
+        ->type_name("FILE")
+        ->capture_default_str();
     serve_app->footer(
         "Signals:\n"
-        "  SIGTERM, SIGINT  stop accepting, finish what is under way, exit 0; a second one does not wait\n"
+        "  SIGTERM, SIGINT  stop accepting, finish what is under way, exit 0; a second one does "
+        "not wait\n"
         "  SIGHUP           read the configuration again; a file with mistakes changes nothing\n\n"
         "Examples:\n"
         "  lethe serve -c lethe.yaml\n"

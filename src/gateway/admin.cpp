@@ -20,7 +20,8 @@ task<> admin_handler::handle(http::exchange& x) {
     const std::string_view path = x.request.path;
     const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics";
     if (!known) {
-        http::answer_problem(x, problems::no_route, {"The admin listener has /healthz, /readyz and /metrics."});
+        http::answer_problem(x, problems::no_route,
+                             {"The admin listener has /healthz, /readyz and /metrics."});
         co_return result<>{};
     }
     if (x.request.method != http::method::get && x.request.method != http::method::head) {
@@ -35,8 +36,10 @@ task<> admin_handler::handle(http::exchange& x) {
     } else {
         const result<std::string> why_not = co_await from_.why_not_ready();
         if (why_not.has_error()) co_return why_not.error();
-        if (why_not->empty()) answer_text(x, 200, "text/plain; charset=utf-8", "ready\n");
-        else answer_text(x, 503, "text/plain; charset=utf-8", "not ready: " + *why_not + "\n");
+        if (why_not->empty())
+            answer_text(x, 200, "text/plain; charset=utf-8", "ready\n");
+        else
+            answer_text(x, 503, "text/plain; charset=utf-8", "not ready: " + *why_not + "\n");
     }
     co_return result<>{};
 }

@@ -15,11 +15,11 @@ struct admin_source {
 };
 
 class admin_handler final : public http::handler {
-   public:
+ public:
     explicit admin_handler(admin_source from) : from_(std::move(from)) {}
     task<> handle(http::exchange& x) override;
 
-   private:
+ private:
     admin_source from_;
 };
 

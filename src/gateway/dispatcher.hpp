@@ -1,5 +1,5 @@
-// The way in and out of every exchange: cleans the request, finds its route, has it handled, cleans the
-// answer.
+// The way in and out of every exchange: cleans the request, finds its route, has it handled, cleans
+// the answer.
 #pragma once
 
 #include "gateway/routes.hpp"
@@ -10,7 +10,7 @@ namespace lethe::gateway {
 
 // One per worker.
 class dispatcher final : public http::handler {
-   public:
+ public:
     explicit dispatcher(net::worker& on) : worker_(on) {}
 
     // For requests from now on.
@@ -19,7 +19,7 @@ class dispatcher final : public http::handler {
 
     task<> handle(http::exchange& x) override;
 
-   private:
+ private:
     void refuse_unmatched(http::exchange& x) const;
 
     net::worker& worker_;

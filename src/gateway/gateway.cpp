@@ -30,24 +30,30 @@ auto ask_worker(net::worker& on, Work work) -> decltype(work()) {
 
 std::string why_cannot_listen(const net::address& at, const error_code& error) {
     if (error == net::errc::address_in_use)
-        return fmt::format("cannot listen on {}: another process does already. Stop it, or choose another address "
-                           "(`ss -ltnp` shows who listens).",
-                           net::to_text(at));
-    return fmt::format("cannot listen on {}: {}. Is the address one of this machine's, and may this user listen on "
-                       "port {}?",
-                       net::to_text(at), error.message(), at.port);
+        return fmt::format(
+            "cannot listen on {}: another process does already. Stop it, or choose another address "
+            "(`ss -ltnp` shows who listens).",
+            net::to_text(at));
+    return fmt::format(
+        "cannot listen on {}: {}. Is the address one of this machine's, and may this user listen "
+        "on "
+        "port {}?",
+        net::to_text(at), error.message(), at.port);
 }
 
 std::size_t worker_count(const config::configuration& of) {
     return of.workers != 0 ? of.workers : std::max(1U, std::thread::hardware_concurrency());
 }
 
-result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configuration from, std::string& why) {
+result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configuration from,
+                                                              std::string& why) {
     auto out = std::make_shared<shared_parts>();
     identity::loaded_issuers loaded = identity::load_issuers(from.issuers);
-    for (const std::string& warning : loaded.warnings) log::warn("gateway.issuer_warning", {{"what", warning}});
+    for (const std::string& warning : loaded.warnings)
+        log::warn("gateway.issuer_warning", {{"what", warning}});
     if (!loaded.problems.empty()) {
-        for (const std::string& problem : loaded.problems) why += (why.empty() ? "" : "\nlethe: ") + problem;
+        for (const std::string& problem : loaded.problems)
+            why += (why.empty() ? "" : "\nlethe: ") + problem;
         return LETHE_ERR(errc::cannot_start);
     }
     out->issuers = std::move(loaded.issuers);
@@ -93,7 +99,8 @@ gateway::~gateway() {
 result<> gateway::open_stores(std::string& why) {
     for (const auto& [name, options] : config().stores) {
         std::string reason;
-        result<std::unique_ptr<store::engine>> opened = store::open(options.url, {.name = name}, reason);
+        result<std::unique_ptr<store::engine>> opened =
+            store::open(options.url, {.name = name}, reason);
         if (opened.has_error()) {
             why = fmt::format("store {}: {}", name, reason);
             return opened.error();
@@ -106,13 +113,15 @@ result<> gateway::open_stores(std::string& why) {
 result<> gateway::listen(std::string& why) {
     const auto listen_one = [&](const net::address& at, auto open) -> result<net::address> {
         const result<> free = net::check_address_free(at);
-        const result<net::address> opened = free.has_error() ? result<net::address>(free.error()) : open(at);
+        const result<net::address> opened =
+            free.has_error() ? result<net::address>(free.error()) : open(at);
         if (opened.has_error()) why = why_cannot_listen(at, opened.error());
         return opened;
     };
     for (const config::listener_options& one : config().listen) {
-        LETHE_TRY(const net::address at,
-                  listen_one(one.address, [&](const net::address& a) { return workers_.front()->listen(a); }));
+        LETHE_TRY(const net::address at, listen_one(one.address, [&](const net::address& a) {
+                      return workers_.front()->listen(a);
+                  }));
         addresses_.push_back(at);
         for (std::size_t i = 1; i < workers_.size(); ++i) {
             const result<net::address> more = workers_[i]->listen(at);
@@ -123,9 +132,10 @@ result<> gateway::listen(std::string& why) {
         }
     }
     if (!config().admin) return {};
-    LETHE_TRY(const net::address admin, listen_one(config().admin->address, [&](const net::address& a) {
-        return workers_.front()->listen_admin(a, make_admin_source());
-    }));
+    LETHE_TRY(const net::address admin,
+              listen_one(config().admin->address, [&](const net::address& a) {
+                  return workers_.front()->listen_admin(a, make_admin_source());
+              }));
     log::info("gateway.admin_listening", {{"address", net::to_text(admin)}});
     return {};
 }
@@ -150,8 +160,11 @@ std::string gateway::metrics_text() const {
         all.insert(all.end(), more.begin(), more.end());
     }
     metrics::registry process;
-    process.make_gauge("lethe_gateway_workers", "Workers.").set(static_cast<std::int64_t>(workers_.size()));
-    process.make_counter("lethe_bugs_total", "Broken promises inside lethe; each dropped a request.").add(bugs_met());
+    process.make_gauge("lethe_gateway_workers", "Workers.")
+        .set(static_cast<std::int64_t>(workers_.size()));
+    process
+        .make_counter("lethe_bugs_total", "Broken promises inside lethe; each dropped a request.")
+        .add(bugs_met());
     process.make_counter("lethe_log_lines_dropped_total", "Log lines that nobody took in time.")
         .add(log::lines_dropped());
     all.push_back(&process);
@@ -162,8 +175,8 @@ std::string gateway::metrics_text() const {
 void gateway::start_health_checks() {
     gateway_worker& first = *workers_.front();
     first.worker().post([this, &first] {
-        first.check_health([this](std::shared_ptr<const shared_parts> of, std::size_t upstream, std::size_t replica,
-                                  bool healthy) {
+        first.check_health([this](std::shared_ptr<const shared_parts> of, std::size_t upstream,
+                                  std::size_t replica, bool healthy) {
             for (const auto& one : workers_)
                 one->worker().post([&to = *one, of, upstream, replica, healthy] {
                     to.set_healthy(of, upstream, replica, healthy);
@@ -194,6 +207,7 @@ bool gateway::drain(bool (*hurry)()) {
     const auto until = workers_.front()->worker().time().steady_now() + config().timeouts.drain;
     while (connections() > 0) {
         if (hurry() || workers_.front()->worker().time().steady_now() >= until) return false;
+        // lint: allow(sleep) because it is the gateway's own thread, which has nothing else to do
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return true;

@@ -19,27 +19,30 @@ enum class errc {
 
 // All calls from one thread, which is not a worker's.
 class gateway {
-   public:
-    // Opens stores and listeners and serves. On failure nothing is left running, and `why` is a sentence
-    // for a person: what is wrong and what to do.
-    [[nodiscard]] static result<std::unique_ptr<gateway>> start(config::configuration with, std::string& why);
+ public:
+    // Opens stores and listeners and serves. On failure nothing is left running, and `why` is a
+    // sentence for a person: what is wrong and what to do.
+    [[nodiscard]] static result<std::unique_ptr<gateway>> start(config::configuration with,
+                                                                std::string& why);
     // Drops what is still under way.
     ~gateway();
     gateway(const gateway&) = delete;
     gateway& operator=(const gateway&) = delete;
 
-    // Serves another configuration from the next request on; on failure the old one stays, and `why`
-    // tells why. What cannot change while running (changes_needing_restart) is left as it was.
+    // Serves another configuration from the next request on; on failure the old one stays, and
+    // `why` tells why. What cannot change while running (changes_needing_restart) is left as it
+    // was.
     [[nodiscard]] result<> reload(config::configuration fresh, std::string& why);
 
-    // Stops accepting and waits until all that is under way has ended, at most for the configured drain
-    // time. True when nothing had to be dropped. `hurry` is asked now and then; true ends the wait.
+    // Stops accepting and waits until all that is under way has ended, at most for the configured
+    // drain time. True when nothing had to be dropped. `hurry` is asked now and then; true ends the
+    // wait.
     [[nodiscard]] bool drain(bool (*hurry)());
 
     [[nodiscard]] const std::vector<net::address>& addresses() const noexcept { return addresses_; }
     [[nodiscard]] const config::configuration& config() const noexcept { return shared_->config; }
 
-   private:
+ private:
     gateway() = default;
 
     [[nodiscard]] result<> open_stores(std::string& why);

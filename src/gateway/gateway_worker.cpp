@@ -16,7 +16,8 @@ worker_parts make_parts(net::worker& on, const engine_map& stores, idempotency::
                      .spawner = spawner};
     for (const auto& [name, engine] : stores) {
         auto& store = out.stores[name] = engine->make_store(on.time());
-        out.idempotency_engines[name] = std::make_unique<idempotency::engine>(*store, on.time(), on.random());
+        out.idempotency_engines[name] =
+            std::make_unique<idempotency::engine>(*store, on.time(), on.random());
     }
     return out;
 }
@@ -43,7 +44,8 @@ http::server_settings server_settings_of(const config::configuration& from) {
     };
 }
 
-gateway_worker::gateway_worker(unsigned index, const engine_map& stores, std::shared_ptr<const shared_parts> shared)
+gateway_worker::gateway_worker(unsigned index, const engine_map& stores,
+                               std::shared_ptr<const shared_parts> shared)
     : worker_(index),
       parts_(make_parts(worker_, stores, spawner_)),
       log_(worker_.metrics(), worker_.time()),
@@ -58,7 +60,8 @@ gateway_worker::~gateway_worker() {
 
 result<net::address> gateway_worker::listen_admin(const net::address& at, admin_source from) {
     admin_handler_ = std::make_unique<admin_handler>(std::move(from));
-    admin_server_ = std::make_unique<http::server>(worker_, http::server_settings{}, *admin_handler_);
+    admin_server_ =
+        std::make_unique<http::server>(worker_, http::server_settings{}, *admin_handler_);
     return admin_server_->listen(at);
 }
 
@@ -70,17 +73,20 @@ void gateway_worker::use(std::shared_ptr<const shared_parts> shared) {
 }
 
 void gateway_worker::check_health(
-    std::function<void(std::shared_ptr<const shared_parts>, std::size_t, std::size_t, bool)> report) {
+    std::function<void(std::shared_ptr<const shared_parts>, std::size_t, std::size_t, bool)>
+        report) {
     health_.clear();
     const std::shared_ptr<const shared_parts> shared = dispatcher_.current()->share();
     for (std::size_t i = 0; i < shared->config.upstreams.size(); ++i)
         health_.push_back(std::make_unique<upstream::health_checker>(
             worker_, shared->config.upstreams[i],
-            [report, shared, i](std::size_t replica, bool healthy) { report(shared, i, replica, healthy); }));
+            [report, shared, i](std::size_t replica, bool healthy) {
+                report(shared, i, replica, healthy);
+            }));
 }
 
-void gateway_worker::set_healthy(const std::shared_ptr<const shared_parts>& of, std::size_t upstream,
-                                 std::size_t replica, bool healthy) {
+void gateway_worker::set_healthy(const std::shared_ptr<const shared_parts>& of,
+                                 std::size_t upstream, std::size_t replica, bool healthy) {
     routes& now = *dispatcher_.current();
     // A report about an earlier configuration says nothing about this one's replicas.
     if (&now.shared() == of.get()) now.pool(upstream).set_healthy(replica, healthy);
@@ -90,7 +96,8 @@ task<std::string> gateway_worker::ask_stores() {
     for (const auto& [name, store] : parts_.stores) {
         const result<> answered = co_await store->ping(worker_.time().steady_now() + ping_timeout);
         if (answered.has_error()) {
-            log::warn("gateway.store_not_ready", {{"store", name}, {"error", describe(answered.error())}});
+            log::warn("gateway.store_not_ready",
+                      {{"store", name}, {"error", describe(answered.error())}});
             co_return "store " + name + " does not answer";
         }
     }

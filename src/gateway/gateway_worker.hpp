@@ -21,8 +21,9 @@ using engine_map = std::map<std::string, std::unique_ptr<store::engine>>;
 
 // Made and destroyed by the gateway's thread; the rest on the worker's, unless it says otherwise.
 class gateway_worker {
-   public:
-    gateway_worker(unsigned index, const engine_map& stores, std::shared_ptr<const shared_parts> shared);
+ public:
+    gateway_worker(unsigned index, const engine_map& stores,
+                   std::shared_ptr<const shared_parts> shared);
     ~gateway_worker();
     gateway_worker(const gateway_worker&) = delete;
     gateway_worker& operator=(const gateway_worker&) = delete;
@@ -36,24 +37,24 @@ class gateway_worker {
     // Serves another configuration from the next request on.
     void use(std::shared_ptr<const shared_parts> shared);
     // Checks the replicas' health for all workers; `report` passes on what it finds.
-    void check_health(std::function<void(std::shared_ptr<const shared_parts> of, std::size_t upstream,
-                                         std::size_t replica, bool healthy)>
+    void check_health(std::function<void(std::shared_ptr<const shared_parts> of,
+                                         std::size_t upstream, std::size_t replica, bool healthy)>
                           report);
-    void set_healthy(const std::shared_ptr<const shared_parts>& of, std::size_t upstream, std::size_t replica,
-                     bool healthy);
+    void set_healthy(const std::shared_ptr<const shared_parts>& of, std::size_t upstream,
+                     std::size_t replica, bool healthy);
 
     void drain() { server_.drain(); }
     [[nodiscard]] std::size_t connections() const noexcept { return server_.connections(); }
     // "" when every store answers, else which does not.
     [[nodiscard]] task<std::string> ask_stores();
 
-   private:
+ private:
     class spawner final : public idempotency::spawner {
-       public:
+     public:
         explicit spawner(net::worker& on) : worker_(on) {}
         void spawn(task<> work) override { worker_.spawn(std::move(work)); }
 
-       private:
+     private:
         net::worker& worker_;
     };
 

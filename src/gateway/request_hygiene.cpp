@@ -14,12 +14,13 @@ using http::field_id;
 using http::field_line;
 
 bool is_forwarding(field_id id) {
-    return id == field_id::forwarded || id == field_id::x_forwarded_for || id == field_id::x_forwarded_host ||
-           id == field_id::x_forwarded_proto;
+    return id == field_id::forwarded || id == field_id::x_forwarded_for ||
+           id == field_id::x_forwarded_host || id == field_id::x_forwarded_proto;
 }
 
 bool is_lower_hex(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 bool all_zero(std::string_view text) {
@@ -37,7 +38,8 @@ bool trusted_peers::contains(std::string_view address) const {
 
 void clean_request(http::exchange& x, const trusted_peers& trusted) {
     bool any = false;
-    for (const field_line& line : x.request.header) any |= line.id == field_id::lethe || is_forwarding(line.id);
+    for (const field_line& line : x.request.header)
+        any |= line.id == field_id::lethe || is_forwarding(line.id);
     if (!any) return;
     const bool believed = trusted.contains(x.remote_address);
     x.request.header.remove_if([believed](const field_line& line) {
@@ -48,35 +50,40 @@ void clean_request(http::exchange& x, const trusted_peers& trusted) {
 void clean_answer_for_client(http::exchange& x) {
     x.response.header.remove_if([](const field_line& line) {
         constexpr std::string_view family = "lethe-session";
-        return line.id == field_id::lethe && equal_ignoring_case(line.name.substr(0, family.size()), family);
+        return line.id == field_id::lethe &&
+               equal_ignoring_case(line.name.substr(0, family.size()), family);
     });
 }
 
-// https://www.w3.org/TR/trace-context/#traceparent-header: version-traceid-parentid-flags. Later versions
-// may append; what is known of them has the same form.
+// https://www.w3.org/TR/trace-context/#traceparent-header: version-traceid-parentid-flags. Later
+// versions may append; what is known of them has the same form.
 bool is_traceparent(std::string_view text) {
     if (text.size() < 55 || text[2] != '-' || text[35] != '-' || text[52] != '-') return false;
     const std::string_view version = text.substr(0, 2);
-    if (version == "ff" || (version == "00" && text.size() != 55) || (text.size() > 55 && text[55] != '-')) return false;
+    if (version == "ff" || (version == "00" && text.size() != 55) ||
+        (text.size() > 55 && text[55] != '-'))
+        return false;
     const std::string_view trace = text.substr(3, 32);
     const std::string_view parent = text.substr(36, 16);
-    return is_lower_hex(version) && is_lower_hex(trace) && is_lower_hex(parent) && is_lower_hex(text.substr(53, 2)) &&
-           !all_zero(trace) && !all_zero(parent);
+    return is_lower_hex(version) && is_lower_hex(trace) && is_lower_hex(parent) &&
+           is_lower_hex(text.substr(53, 2)) && !all_zero(trace) && !all_zero(parent);
 }
 
-std::string_view ensure_traceparent(http::exchange& x, std::uint64_t random_a, std::uint64_t random_b,
-                                    std::uint64_t random_c) {
+std::string_view ensure_traceparent(http::exchange& x, std::uint64_t random_a,
+                                    std::uint64_t random_b, std::uint64_t random_c) {
     const auto given = x.request.header.first(field_id::traceparent);
-    if (given && is_traceparent(*given) && x.request.header.count(field_id::traceparent) == 1) return given->substr(3, 32);
+    if (given && is_traceparent(*given) && x.request.header.count(field_id::traceparent) == 1)
+        return given->substr(3, 32);
     // A new trace; tracestate belonged to the one that was not valid.
     if (given) {
         x.request.header.remove(field_id::traceparent);
         x.request.header.remove(field_id::tracestate);
     }
     char text[56];
-    // Sampled: lethe does not decide what is recorded, and "not sampled" would forbid it to those behind.
-    const auto written = fmt::format_to_n(text, sizeof text, "00-{:016x}{:016x}-{:016x}-01", random_a | 1, random_b,
-                                          random_c | 1);
+    // Sampled: lethe does not decide what is recorded, and "not sampled" would forbid it to those
+    // behind.
+    const auto written = fmt::format_to_n(text, sizeof text, "00-{:016x}{:016x}-{:016x}-01",
+                                          random_a | 1, random_b, random_c | 1);
     const std::string_view made = x.memory().copy({text, written.size});
     x.request.header.append_borrowed("traceparent", made);
     return made.substr(3, 32);

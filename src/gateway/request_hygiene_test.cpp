@@ -13,7 +13,7 @@ trusted_peers trusting(const std::vector<std::string>& networks) {
 }
 
 class Hygiene : public ::testing::Test {
-   protected:
+ protected:
     arena memory;
     manual_clock time;
     http::exchange x{memory, time};
@@ -21,8 +21,10 @@ class Hygiene : public ::testing::Test {
 
 TEST_F(Hygiene, NetworksAreMatchedByPrefixInBothFamilies) {
     const trusted_peers trusted = trusting({"10.0.0.0/8", "192.168.1.7", "fd00::/8"});
-    for (const char* inside : {"10.1.2.3", "192.168.1.7", "fd12::1", "::ffff:10.0.0.1"}) EXPECT_TRUE(trusted.contains(inside)) << inside;
-    for (const char* outside : {"11.0.0.1", "192.168.1.8", "fe80::1", "", "10.1"}) EXPECT_FALSE(trusted.contains(outside)) << outside;
+    for (const char* inside : {"10.1.2.3", "192.168.1.7", "fd12::1", "::ffff:10.0.0.1"})
+        EXPECT_TRUE(trusted.contains(inside)) << inside;
+    for (const char* outside : {"11.0.0.1", "192.168.1.8", "fe80::1", "", "10.1"})
+        EXPECT_FALSE(trusted.contains(outside)) << outside;
     EXPECT_FALSE(trusted_peers().contains("10.1.2.3"));
     EXPECT_TRUE(trusting({"0.0.0.0/0"}).contains("8.8.8.8"));
     EXPECT_FALSE(trusting({"0.0.0.0/0"}).contains("2001:db8::1"));
@@ -47,8 +49,11 @@ TEST_F(Hygiene, TraceparentIsPassedOnWhenValidAndMadeOtherwise) {
     const std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     EXPECT_TRUE(is_traceparent(good));
     EXPECT_TRUE(is_traceparent("01" + good.substr(2) + "-more")) << "a later version may append";
-    for (const std::string& bad : {std::string(), good.substr(1), good + "-x", "ff" + good.substr(2), "00-" + std::string(32, '0') + good.substr(35),
-                                   good.substr(0, 36) + std::string(16, '0') + "-01", std::string("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01")})
+    for (const std::string& bad :
+         {std::string(), good.substr(1), good + "-x", "ff" + good.substr(2),
+          "00-" + std::string(32, '0') + good.substr(35),
+          good.substr(0, 36) + std::string(16, '0') + "-01",
+          std::string("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01")})
         EXPECT_FALSE(is_traceparent(bad)) << bad;
 
     x.request.header.add("traceparent", good);
@@ -57,7 +62,8 @@ TEST_F(Hygiene, TraceparentIsPassedOnWhenValidAndMadeOtherwise) {
     x.request.header.set("traceparent", "nonsense");
     x.request.header.add("tracestate", "vendor=1");
     static_cast<void>(ensure_traceparent(x, 0, 0, 0));
-    EXPECT_TRUE(is_traceparent(*x.request.header.first("traceparent"))) << *x.request.header.first("traceparent");
+    EXPECT_TRUE(is_traceparent(*x.request.header.first("traceparent")))
+        << *x.request.header.first("traceparent");
     EXPECT_EQ(x.request.header.count("tracestate"), 0U);
 }
 

@@ -1,5 +1,6 @@
-// What one worker needs to serve one configuration: pools, engines and each route's filters in their
-// order. Made anew on a reload; the old one lives until its last exchange has ended (exchange::keeps).
+// What one worker needs to serve one configuration: pools, engines and each route's filters in
+// their order. Made anew on a reload; the old one lives until its last exchange has ended
+// (exchange::keeps).
 #pragma once
 
 #include "gateway/config/config.hpp"
@@ -42,18 +43,21 @@ struct shared_parts {
 };
 
 class routes {
-   public:
+ public:
     routes(std::shared_ptr<const shared_parts> shared, worker_parts& parts);
 
     [[nodiscard]] const shared_parts& shared() const noexcept { return *shared_; }
-    [[nodiscard]] const std::shared_ptr<const shared_parts>& share() const noexcept { return shared_; }
+    [[nodiscard]] const std::shared_ptr<const shared_parts>& share() const noexcept {
+        return shared_;
+    }
     [[nodiscard]] const route_table& table() const noexcept { return table_; }
     [[nodiscard]] http::handler& way_of(std::size_t route) { return *ways_[route]; }
     // By the place of the upstream in the configuration.
     [[nodiscard]] upstream::pool& pool(std::size_t upstream) { return *pools_[upstream]; }
 
-   private:
-    [[nodiscard]] std::unique_ptr<http::handler> make_way(const config::route_options& route, worker_parts& parts);
+ private:
+    [[nodiscard]] std::unique_ptr<http::handler> make_way(const config::route_options& route,
+                                                          worker_parts& parts);
     [[nodiscard]] session::engine& session_engine(const std::string& store, worker_parts& parts);
     [[nodiscard]] upstream::pool& pool_named(const std::string& name);
 

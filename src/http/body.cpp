@@ -9,10 +9,12 @@ namespace lethe::http {
 namespace {
 
 class borrowed_body final : public body_source {
-   public:
+ public:
     explicit borrowed_body(std::string_view bytes) : bytes_(bytes) {}
 
-    task<std::string_view> read() override { co_return std::exchange(done_, true) ? std::string_view{} : bytes_; }
+    task<std::string_view> read() override {
+        co_return std::exchange(done_, true) ? std::string_view{} : bytes_;
+    }
     std::optional<std::uint64_t> length() const noexcept override { return bytes_.size(); }
     std::optional<std::string_view> whole() const noexcept override {
         return done_ ? std::nullopt : std::optional(bytes_);
@@ -23,13 +25,13 @@ class borrowed_body final : public body_source {
     }
     void release() noexcept override {}  // lives in the arena; nothing to destroy
 
-   private:
+ private:
     std::string_view bytes_;
     bool done_ = false;
 };
 
 class owned_body final : public body_source {
-   public:
+ public:
     explicit owned_body(std::string bytes) : bytes_(std::move(bytes)) {}
 
     task<std::string_view> read() override {
@@ -45,7 +47,7 @@ class owned_body final : public body_source {
     }
     void release() noexcept override { delete this; }
 
-   private:
+ private:
     std::string bytes_;
     bool done_ = false;
 };
@@ -53,10 +55,13 @@ class owned_body final : public body_source {
 }  // namespace
 
 body_ptr make_borrowed_body(arena& memory, std::string_view bytes) {
-    return body_ptr(new (memory.allocate(sizeof(borrowed_body), alignof(borrowed_body))) borrowed_body(bytes));
+    return body_ptr(new (memory.allocate(sizeof(borrowed_body), alignof(borrowed_body)))
+                        borrowed_body(bytes));
 }
 
-body_ptr make_owned_body(std::string bytes) { return body_ptr(new owned_body(std::move(bytes))); }
+body_ptr make_owned_body(std::string bytes) {
+    return body_ptr(new owned_body(std::move(bytes)));
+}
 
 task<std::string> read_whole(body_source* body, std::uint64_t bytes_max) {
     std::string out;

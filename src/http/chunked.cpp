@@ -71,10 +71,8 @@ result<> chunked_decoder::take(unsigned char byte) {
         case state::trailer_name:
         case state::trailer_value:
         case state::trailer_lf:
-        case state::end_lf:
-            return take_trailer(byte);
-        default:
-            return take_extension(byte);
+        case state::end_lf: return take_trailer(byte);
+        default: return take_extension(byte);
     }
 }
 
@@ -97,8 +95,7 @@ result<> chunked_decoder::take_extension(unsigned char byte) {
     switch (state_) {
         case state::size:
         case state::extension_gap:
-        case state::extension_quoted_end:
-            return take_end(state::extension_gap);
+        case state::extension_quoted_end: return take_end(state::extension_gap);
         case state::extension_name_first:
         case state::extension_value_first:
             if (is_space(byte)) return {};
@@ -138,9 +135,7 @@ result<> chunked_decoder::take_extension(unsigned char byte) {
             if (!is_value_byte(byte)) return LETHE_ERR(errc::malformed);
             state_ = state::extension_quoted;
             return {};
-        default:
-            LETHE_ASSERT(false);
-            return LETHE_ERR(errc::malformed);
+        default: LETHE_ASSERT(false); return LETHE_ERR(errc::malformed);
     }
 }
 

@@ -69,8 +69,8 @@ task<> client_connection::send_body(body_source& body, bool chunked, steady_time
             if (written.has_error()) co_return written;
         } else if (chunked) {
             const std::size_t digits = write_chunk_size(size_line, piece->size());
-            const std::array<std::string_view, 3> pieces = {std::string_view(size_line.data(), digits), *piece,
-                                                            chunk_end};
+            const std::array<std::string_view, 3> pieces = {
+                std::string_view(size_line.data(), digits), *piece, chunk_end};
             const result<> written = co_await write(pieces, deadline);
             if (written.has_error()) co_return written;
         } else if (!last) {
@@ -127,8 +127,8 @@ task<std::string_view> client_connection::read_body(steady_time deadline) {
 
 bool client_connection::reusable() const noexcept {
     // Bytes behind the answer belong to no request: the peer is not to be trusted with another.
-    return answered_ && all_sent_ && !cancelled_ && framing_.keep_alive && !framing_.until_close && reader_.body_done() &&
-           reader_.empty();
+    return answered_ && all_sent_ && !cancelled_ && framing_.keep_alive && !framing_.until_close &&
+           reader_.body_done() && reader_.empty();
 }
 
 void client_connection::next_exchange() {

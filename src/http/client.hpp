@@ -1,4 +1,5 @@
-// The client's end of HTTP/1.1: sends one request at a time over a kept connection, reads the answer.
+// The client's end of HTTP/1.1: sends one request at a time over a kept connection, reads the
+// answer.
 #pragma once
 
 #include "http/exchange.hpp"
@@ -11,22 +12,24 @@
 namespace lethe::http {
 
 struct client_timeouts {
-    std::chrono::milliseconds write{30'000};   // for the peer to take a piece of the request
-    std::chrono::milliseconds answer{30'000};  // from the request's last byte to the whole head of the answer
-    std::chrono::milliseconds read{30'000};    // between two pieces of the answer's body
+    std::chrono::milliseconds write{30'000};  // for the peer to take a piece of the request
+    std::chrono::milliseconds answer{
+        30'000};  // from the request's last byte to the whole head of the answer
+    std::chrono::milliseconds read{30'000};  // between two pieces of the answer's body
 };
 
 // One worker. A connection serves one exchange at a time; after its body was read to the end and
 // reusable() holds, it can serve another.
 class client_connection final : public cancellable {
-   public:
-    client_connection(net::worker& on, net::stream stream, const head_limits& limits, client_timeouts timeouts);
+ public:
+    client_connection(net::worker& on, net::stream stream, const head_limits& limits,
+                      client_timeouts timeouts);
     client_connection(const client_connection&) = delete;
     client_connection& operator=(const client_connection&) = delete;
 
-    // Sends a request: its finished head and its body, chunked when the body's length is not known. Ends
-    // early, without an error, when the peer answers before it has read all. A failing body's error
-    // is answered as it is, with body_failed() set.
+    // Sends a request: its finished head and its body, chunked when the body's length is not known.
+    // Ends early, without an error, when the peer answers before it has read all. A failing body's
+    // error is answered as it is, with body_failed() set.
     [[nodiscard]] task<> send(std::string_view head, body_source* body, steady_time deadline);
     // Reads the head of the answer; interim answers are skipped. Views of `out` live in its arena.
     [[nodiscard]] task<> read_head(method asked, response_head& out, steady_time deadline);
@@ -50,7 +53,7 @@ class client_connection final : public cancellable {
         stream_.cancel();
     }
 
-   private:
+ private:
     [[nodiscard]] task<> write(std::span<const std::string_view> pieces, steady_time deadline);
     [[nodiscard]] task<> send_body(body_source& body, bool chunked, steady_time deadline);
 

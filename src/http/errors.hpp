@@ -22,7 +22,8 @@ enum class errc {
     unsupported_transfer_coding,
     // An HTTP version other than 1.0 and 1.1 (505).
     unsupported_version,
-    // CONNECT and TRACE: lethe is no forward proxy, and an echo would show the fields it adds (501).
+    // CONNECT and TRACE: lethe is no forward proxy, and an echo would show the fields it adds
+    // (501).
     unsupported_method,
     // An expectation other than 100-continue (417).
     unsupported_expectation,

@@ -29,25 +29,27 @@ struct session_reference {
 
 // What is known about the upstream's side of the exchange. Filters decide by it, not by the status.
 enum class upstream_outcome : std::uint8_t {
-    not_asked,   // a filter answered
-    not_sent,    // provably nothing reached a replica: connection refused, none healthy, refused locally
-    answered,    // a complete head came back; the body may still break off
-    unknown,     // something was sent and no complete answer came back: it may have run
+    not_asked,  // a filter answered
+    not_sent,   // provably nothing reached a replica: connection refused, none healthy, refused
+                // locally
+    answered,   // a complete head came back; the body may still break off
+    unknown,    // something was sent and no complete answer came back: it may have run
 };
 
 // Something that can be told to give up: the connection to a replica that an exchange waits for.
 class cancellable {
-   public:
+ public:
     virtual void cancel() noexcept = 0;
 
-   protected:
+ protected:
     ~cancellable() = default;
 };
 
 // One worker; lives from the end of the request's head to the end of the answer.
 class exchange {
-   public:
-    exchange(arena& memory, clock& time) : request(memory), response(memory), memory_(memory), clock_(time) {}
+ public:
+    exchange(arena& memory, clock& time)
+        : request(memory), response(memory), memory_(memory), clock_(time) {}
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
 
@@ -57,12 +59,12 @@ class exchange {
 
     // --- the request; filters may change its header and replace its body
     request_head request;
-    body_ptr request_body;  // null: none
+    body_ptr request_body;            // null: none
     std::string_view remote_address;  // the peer's IP address as text
     bool secure = false;              // came over TLS
 
-    // --- the answer; whoever answers sets status, header and body. Content-Length, Transfer-Encoding,
-    // Date and Connection are the server's business.
+    // --- the answer; whoever answers sets status, header and body. Content-Length,
+    // Transfer-Encoding, Date and Connection are the server's business.
     response_head response;
     body_ptr response_body;
 
@@ -97,7 +99,7 @@ class exchange {
     [[nodiscard]] arena& memory() noexcept { return memory_; }
     [[nodiscard]] clock& time() noexcept { return clock_; }
 
-   private:
+ private:
     arena& memory_;
     clock& clock_;
 };

@@ -69,10 +69,12 @@ constexpr auto first_of = [] {
 }  // namespace
 
 field_id identify(std::string_view name) noexcept {
-    if (name.size() > 6 && name[5] == '-' && equal_ignoring_case(name.substr(0, 5), "lethe")) return field_id::lethe;
+    if (name.size() > 6 && name[5] == '-' && equal_ignoring_case(name.substr(0, 5), "lethe"))
+        return field_id::lethe;
     if (name.size() > longest) return field_id::other;
     for (std::size_t i = first_of[name.size()]; i < first_of[name.size() + 1]; ++i)
-        if (((name[0] ^ known_fields[i].name[0]) & ~0x20) == 0 && equal_ignoring_case(name, known_fields[i].name))
+        if (((name[0] ^ known_fields[i].name[0]) & ~0x20) == 0 &&
+            equal_ignoring_case(name, known_fields[i].name))
             return known_fields[i].id;
     return field_id::other;
 }

@@ -51,8 +51,8 @@ enum class field_id : std::uint8_t {
 // By name, in any case.
 [[nodiscard]] field_id identify(std::string_view name) noexcept;
 
-// Fields of one connection, never forwarded (RFC 9110 section 7.6.1); those that `Connection` names come
-// on top.
+// Fields of one connection, never forwarded (RFC 9110 section 7.6.1); those that `Connection` names
+// come on top.
 [[nodiscard]] constexpr bool is_hop_by_hop(field_id id) noexcept {
     switch (id) {
         case field_id::connection:

@@ -14,7 +14,8 @@ constexpr auto token_bytes = [] {
     for (int c = '0'; c <= '9'; ++c) out[static_cast<std::size_t>(c)] = true;
     for (int c = 'a'; c <= 'z'; ++c) out[static_cast<std::size_t>(c)] = true;
     for (int c = 'A'; c <= 'Z'; ++c) out[static_cast<std::size_t>(c)] = true;
-    for (const char c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'})
+    for (const char c :
+         {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'})
         out[static_cast<unsigned char>(c)] = true;
     return out;
 }();
@@ -29,7 +30,8 @@ void fields::set(std::string_view name, std::string_view value) {
 }
 
 std::size_t fields::remove(std::string_view name) {
-    return remove_if([name](const field_line& line) { return equal_ignoring_case(line.name, name); });
+    return remove_if(
+        [name](const field_line& line) { return equal_ignoring_case(line.name, name); });
 }
 
 std::size_t fields::remove(field_id id) {
@@ -50,27 +52,31 @@ std::optional<std::string_view> fields::first(field_id id) const {
 
 std::size_t fields::count(std::string_view name) const {
     return static_cast<std::size_t>(std::count_if(
-        lines_.begin(), lines_.end(), [name](const field_line& line) { return equal_ignoring_case(line.name, name); }));
+        lines_.begin(), lines_.end(),
+        [name](const field_line& line) { return equal_ignoring_case(line.name, name); }));
 }
 
 std::size_t fields::count(field_id id) const {
-    return static_cast<std::size_t>(
-        std::count_if(lines_.begin(), lines_.end(), [id](const field_line& line) { return line.id == id; }));
+    return static_cast<std::size_t>(std::count_if(
+        lines_.begin(), lines_.end(), [id](const field_line& line) { return line.id == id; }));
 }
 
 std::optional<std::string> fields::combined(std::string_view name) const {
     std::optional<std::string> out;
     for (const field_line& line : lines_) {
         if (!equal_ignoring_case(line.name, name)) continue;
-        if (!out) out.emplace(line.value);
-        else out->append(", ").append(line.value);
+        if (!out)
+            out.emplace(line.value);
+        else
+            out->append(", ").append(line.value);
     }
     return out;
 }
 
 bool is_token(std::string_view text) noexcept {
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return token_bytes[static_cast<unsigned char>(c)]; });
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return token_bytes[static_cast<unsigned char>(c)];
+    });
 }
 
 bool is_field_value(std::string_view text) noexcept {
@@ -91,8 +97,9 @@ void drop_fields_named_by_connection(fields& header) {
     if (named.empty()) return;
     header.remove_if([&named](const field_line& line) {
         return line.id != field_id::connection &&
-               std::any_of(named.begin(), named.end(),
-                           [&line](std::string_view name) { return equal_ignoring_case(name, line.name); });
+               std::any_of(named.begin(), named.end(), [&line](std::string_view name) {
+                   return equal_ignoring_case(name, line.name);
+               });
     });
 }
 

@@ -18,10 +18,10 @@ struct field_line {
     std::string_view value;  // without surrounding white space
 };
 
-// One exchange, one thread. Names and values are views: either into the connection's buffer or copied
-// into the exchange's arena, both of which live until the exchange ends.
+// One exchange, one thread. Names and values are views: either into the connection's buffer or
+// copied into the exchange's arena, both of which live until the exchange ends.
 class fields {
-   public:
+ public:
     explicit fields(arena& memory) : memory_(memory) { lines_.reserve(16); }
 
     // Names and values must live as long as the exchange.
@@ -59,7 +59,7 @@ class fields {
 
     [[nodiscard]] arena& memory() noexcept { return memory_; }
 
-   private:
+ private:
     arena& memory_;
     std::vector<field_line> lines_;
 };
@@ -68,18 +68,19 @@ class fields {
 [[nodiscard]] bool is_token(std::string_view text) noexcept;
 // A field value by RFC 9110 section 5.5: no control bytes but HTAB.
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
-// Calls `visit(std::string_view member)` for each member of a comma list (empty members skipped), quoted
-// strings kept whole; for token lists such as Connection.
+// Calls `visit(std::string_view member)` for each member of a comma list (empty members skipped),
+// quoted strings kept whole; for token lists such as Connection.
 template <class Visit>
 void for_each_list_member(std::string_view list, Visit visit);
 
-// Takes away the fields that Connection names: they are for the next hop alone (RFC 9110 section 7.6.1).
-// Done as soon as a head was read, before anything of the gateway's own is set, so that nobody can name a
-// field that a filter will set.
+// Takes away the fields that Connection names: they are for the next hop alone (RFC 9110
+// section 7.6.1). Done as soon as a head was read, before anything of the gateway's own is set, so
+// that nobody can name a field that a filter will set.
 void drop_fields_named_by_connection(fields& header);
 
 // "name=value" pairs of all Cookie lines; the value of the first cookie of that name, as sent.
-[[nodiscard]] std::optional<std::string_view> find_cookie(const fields& request, std::string_view name);
+[[nodiscard]] std::optional<std::string_view> find_cookie(const fields& request,
+                                                          std::string_view name);
 
 template <class Visit>
 void for_each_list_member(std::string_view list, Visit visit) {
@@ -87,13 +88,17 @@ void for_each_list_member(std::string_view list, Visit visit) {
         std::size_t end = 0;
         bool quoted = false;
         while (end < list.size() && (quoted || list[end] != ',')) {
-            if (list[end] == '"') quoted = !quoted;
-            else if (quoted && list[end] == '\\' && end + 1 < list.size()) ++end;
+            if (list[end] == '"')
+                quoted = !quoted;
+            else if (quoted && list[end] == '\\' && end + 1 < list.size())
+                ++end;
             ++end;
         }
         std::string_view member = list.substr(0, end);
-        while (!member.empty() && (member.front() == ' ' || member.front() == '\t')) member.remove_prefix(1);
-        while (!member.empty() && (member.back() == ' ' || member.back() == '\t')) member.remove_suffix(1);
+        while (!member.empty() && (member.front() == ' ' || member.front() == '\t'))
+            member.remove_prefix(1);
+        while (!member.empty() && (member.back() == ' ' || member.back() == '\t'))
+            member.remove_suffix(1);
         if (!member.empty()) visit(member);
         list.remove_prefix(end < list.size() ? end + 1 : list.size());
     }

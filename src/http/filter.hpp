@@ -3,9 +3,8 @@
 //     task<> my_filter::handle(exchange& x, next rest) {
 //         if (refuse(x)) { answer_problem(x, …); co_return result<>{}; }   // never calls the rest
 //         const result<> done = co_await rest(x);
-//         if (done.has_error()) co_return done;                            // the connection is lost
-//         … look at x.response …
-//         co_return done;
+//         if (done.has_error()) co_return done;                            // the connection is
+//         lost … look at x.response … co_return done;
 //     }
 //
 // An answer, also a refusal, is a value in the exchange. An error means that no answer can be given
@@ -22,7 +21,7 @@ namespace lethe::http {
 
 // The inner end of the way: an upstream pool, a C++ handler. One per worker.
 class handler {
-   public:
+ public:
     virtual ~handler() = default;
     [[nodiscard]] virtual task<> handle(exchange& x) = 0;
 };
@@ -31,29 +30,30 @@ class filter;
 
 // The rest of the way, as seen from one filter. A value; copy freely.
 class next {
-   public:
+ public:
     next(std::span<const std::unique_ptr<filter>> rest, handler& end) : rest_(rest), end_(&end) {}
     [[nodiscard]] task<> operator()(exchange& x) const;
 
-   private:
+ private:
     std::span<const std::unique_ptr<filter>> rest_;
     handler* end_;
 };
 
 // One per worker and route.
 class filter {
-   public:
+ public:
     virtual ~filter() = default;
     [[nodiscard]] virtual task<> handle(exchange& x, next rest) = 0;
 };
 
 // A route's filters, outermost first, around its end.
 class chain final : public handler {
-   public:
-    chain(std::vector<std::unique_ptr<filter>> filters, handler& end) : filters_(std::move(filters)), end_(end) {}
+ public:
+    chain(std::vector<std::unique_ptr<filter>> filters, handler& end)
+        : filters_(std::move(filters)), end_(end) {}
     task<> handle(exchange& x) override { return next(filters_, end_)(x); }
 
-   private:
+ private:
     std::vector<std::unique_ptr<filter>> filters_;
     handler& end_;
 };

@@ -8,7 +8,18 @@
 
 namespace lethe::http {
 
-enum class method : std::uint8_t { other, get, head, post, put, delete_, connect, options, trace, patch };
+enum class method : std::uint8_t {
+    other,
+    get,
+    head,
+    post,
+    put,
+    delete_,
+    connect,
+    options,
+    trace,
+    patch
+};
 
 [[nodiscard]] method parse_method(std::string_view text) noexcept;
 // RFC 9110 section 9.2.1: GET, HEAD, OPTIONS, TRACE.

@@ -6,8 +6,8 @@
 namespace lethe::http {
 namespace {
 
-// A chunked body may bring up to this many bytes of the next message with it: they must fit into the
-// head's buffer, which is larger.
+// A chunked body may bring up to this many bytes of the next message with it: they must fit into
+// the head's buffer, which is larger.
 constexpr std::size_t body_buffer_bytes = 16 * 1024;
 constexpr std::size_t room_behind_head = 4 * 1024;
 
@@ -27,7 +27,8 @@ task<std::size_t> message_reader::fill() {
     LETHE_ASSERT(pending_.empty() || pending_.data() == buffer_.get());
     const std::size_t used = pending_.size();
     LETHE_ASSERT(used < capacity_);
-    const result<std::size_t> got = co_await stream_.read_some({buffer_.get() + used, capacity_ - used});
+    const result<std::size_t> got =
+        co_await stream_.read_some({buffer_.get() + used, capacity_ - used});
     if (got.has_error()) co_return got;
     pending_ = {buffer_.get(), used + *got};
     co_return got;
@@ -75,8 +76,10 @@ std::optional<std::uint64_t> message_reader::body_left() const noexcept {
 }
 
 std::span<char> message_reader::body_space() {
-    if (capacity_ - head_end_ >= room_behind_head) return {buffer_.get() + head_end_, capacity_ - head_end_};
-    if (body_buffer_ == nullptr) body_buffer_ = std::make_unique_for_overwrite<char[]>(body_buffer_bytes);
+    if (capacity_ - head_end_ >= room_behind_head)
+        return {buffer_.get() + head_end_, capacity_ - head_end_};
+    if (body_buffer_ == nullptr)
+        body_buffer_ = std::make_unique_for_overwrite<char[]>(body_buffer_bytes);
     return {body_buffer_.get(), body_buffer_bytes};
 }
 

@@ -15,7 +15,7 @@ namespace lethe::http {
 // One per connection. The order of calls: fill() and scan() until there is a head, begin_body(),
 // read_body() to its end, next_message(). Deadlines are the stream's.
 class message_reader {
-   public:
+ public:
     message_reader(net::stream& from, std::size_t head_bytes_max);
 
     // No byte of the next message is here yet.
@@ -43,7 +43,7 @@ class message_reader {
     // Forgets the message; bytes of the next one stay.
     void next_message();
 
-   private:
+ private:
     enum class body_kind : std::uint8_t { none, length, chunked, until_close };
 
     // Where the next bytes of a body go, when none are pending.
@@ -60,8 +60,8 @@ class message_reader {
     std::string_view pending_;  // received and not yet consumed, in one of the two buffers
     body_kind body_ = body_kind::none;
     bool body_touched_ = false;
-    std::uint64_t left_ = 0;       // of a body with a length
-    std::uint64_t allowed_ = 0;    // of a body without one
+    std::uint64_t left_ = 0;     // of a body with a length
+    std::uint64_t allowed_ = 0;  // of a body without one
 };
 
 }  // namespace lethe::http

@@ -103,19 +103,15 @@ result<> note_field(const field_line& line, kind of, framing_fields& found) {
             ++found.transfer_encodings;
             found.transfer_encoding = line.value;
             return {};
-        case field_id::connection:
-            return note_connection(line.value, of, found);
-        case field_id::upgrade:
-            found.upgrade = true;
-            return {};
+        case field_id::connection: return note_connection(line.value, of, found);
+        case field_id::upgrade: found.upgrade = true; return {};
         case field_id::expect:
             if (equal_ignoring_case(line.value, "100-continue"))
                 found.expects_continue = true;
             else
                 found.expects_other = true;
             return {};
-        default:
-            return {};
+        default: return {};
     }
 }
 

@@ -25,7 +25,8 @@ void answer_problem(exchange& x, const problem_type& type, problem_options optio
     x.response.header.clear();
     x.response.header.append_borrowed("Content-Type", "application/problem+json");
     x.response.header.append_borrowed("Cache-Control", "no-store");
-    if (options.retry_after) x.response.header.add("Retry-After", fmt::format("{}", options.retry_after->count()));
+    if (options.retry_after)
+        x.response.header.add("Retry-After", fmt::format("{}", options.retry_after->count()));
     x.response_body = make_borrowed_body(x.memory(), x.memory().copy(body));
 }
 

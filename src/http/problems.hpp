@@ -5,16 +5,21 @@
 
 namespace lethe::http::problems {
 
-inline constexpr problem_type malformed_request{"malformed-request", 400, "The request is not valid HTTP"};
-inline constexpr problem_type request_timeout{"request-timeout", 408, "The request came too slowly"};
-inline constexpr problem_type body_too_large{"body-too-large", 413, "The request body is too large"};
-inline constexpr problem_type target_too_long{"target-too-long", 414, "The request target is too long"};
+inline constexpr problem_type malformed_request{"malformed-request", 400,
+                                                "The request is not valid HTTP"};
+inline constexpr problem_type request_timeout{"request-timeout", 408,
+                                              "The request came too slowly"};
+inline constexpr problem_type body_too_large{"body-too-large", 413,
+                                             "The request body is too large"};
+inline constexpr problem_type target_too_long{"target-too-long", 414,
+                                              "The request target is too long"};
 inline constexpr problem_type unsupported_expectation{"unsupported-expectation", 417,
                                                       "The expectation is not supported"};
-inline constexpr problem_type header_too_large{"header-too-large", 431, "The request header is too large"};
+inline constexpr problem_type header_too_large{"header-too-large", 431,
+                                               "The request header is too large"};
 inline constexpr problem_type internal_error{"internal-error", 500, "The gateway failed"};
-inline constexpr problem_type not_implemented{"not-implemented", 501,
-                                              "The request needs something the gateway does not do"};
+inline constexpr problem_type not_implemented{
+    "not-implemented", 501, "The request needs something the gateway does not do"};
 inline constexpr problem_type upgrade_not_supported{"upgrade-not-supported", 501,
                                                     "The connection cannot be upgraded"};
 inline constexpr problem_type unsupported_version{"unsupported-http-version", 505,

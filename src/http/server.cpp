@@ -17,9 +17,11 @@ constexpr std::chrono::milliseconds pause_without_descriptors{50};
 
 struct server_metrics {
     explicit server_metrics(metrics::registry& in)
-        : accepted(in.make_counter("lethe_http_connections_accepted_total", "Connections accepted from clients.")),
-          refused(in.make_counter("lethe_http_connections_refused_total",
-                                  "Connections closed at once because connections_max was reached.")),
+        : accepted(in.make_counter("lethe_http_connections_accepted_total",
+                                   "Connections accepted from clients.")),
+          refused(
+              in.make_counter("lethe_http_connections_refused_total",
+                              "Connections closed at once because connections_max was reached.")),
           open(in.make_gauge("lethe_http_connections", "Connections of clients that are open.")) {}
 
     metrics::counter& accepted;
@@ -62,7 +64,8 @@ task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
             if (accepted.error() != condition::overloaded) co_return result<>{};
             log::warn("http.accept_failed", {{"error", describe(accepted.error())}});
             clock& time = in->worker.time();
-            const result<> slept = co_await time.sleep_until(time.steady_now() + pause_without_descriptors);
+            const result<> slept =
+                co_await time.sleep_until(time.steady_now() + pause_without_descriptors);
             if (slept.has_error()) co_return slept;
             continue;
         }
@@ -86,7 +89,8 @@ task<> close_listeners_soon(std::shared_ptr<server::impl> in) {
 
 }  // namespace
 
-server::server(net::worker& on, const server_settings& settings, handler& end, exchange_observer* observer)
+server::server(net::worker& on, const server_settings& settings, handler& end,
+               exchange_observer* observer)
     : impl_(std::make_shared<impl>(on, settings, end, observer)) {}
 
 server::~server() {
@@ -110,7 +114,11 @@ void server::abort() noexcept {
     for (server_connection* one : impl_->connections) one->abort();
 }
 
-std::size_t server::connections() const noexcept { return impl_->connections.size(); }
-void server::replace_settings(const server_settings& settings) { impl_->settings = settings; }
+std::size_t server::connections() const noexcept {
+    return impl_->connections.size();
+}
+void server::replace_settings(const server_settings& settings) {
+    impl_->settings = settings;
+}
 
 }  // namespace lethe::http

@@ -1,4 +1,5 @@
-// The server's end of HTTP/1.1: accepts connections, reads requests, has them handled, writes answers.
+// The server's end of HTTP/1.1: accepts connections, reads requests, has them handled, writes
+// answers.
 #pragma once
 
 #include "http/filter.hpp"
@@ -15,26 +16,28 @@ struct server_settings {
     head_limits head;
     std::uint64_t body_bytes_max = 64ULL * 1024 * 1024;
     std::size_t connections_max = 10'000;
-    std::chrono::milliseconds header_timeout{10'000};      // from a request's first byte to its head
-    std::chrono::milliseconds body_timeout{30'000};        // between two pieces of a body
+    std::chrono::milliseconds header_timeout{10'000};  // from a request's first byte to its head
+    std::chrono::milliseconds body_timeout{30'000};    // between two pieces of a body
     std::chrono::milliseconds keep_alive_timeout{60'000};  // between two requests
     std::chrono::milliseconds write_timeout{30'000};       // for the client to take what is sent
 };
 
 // Is told of each exchange when its answer was sent or its connection lost.
 class exchange_observer {
-   public:
+ public:
     // `status` 0: no answer could be given. `complete`: all of it was handed to the kernel.
-    virtual void finished(const exchange& x, int status, std::uint64_t body_bytes, bool complete) = 0;
+    virtual void finished(const exchange& x, int status, std::uint64_t body_bytes,
+                          bool complete) = 0;
 
-   protected:
+ protected:
     ~exchange_observer() = default;
 };
 
 // One worker's server. Settings, handler and observer must outlive it.
 class server {
-   public:
-    server(net::worker& on, const server_settings& settings, handler& end, exchange_observer* observer = nullptr);
+ public:
+    server(net::worker& on, const server_settings& settings, handler& end,
+           exchange_observer* observer = nullptr);
     ~server();
     server(const server&) = delete;
     server& operator=(const server&) = delete;
@@ -42,8 +45,8 @@ class server {
     // May be called for several addresses. With port 0 the answer tells the port chosen.
     [[nodiscard]] result<net::address> listen(const net::address& at);
 
-    // Accepts what already waits, then no more; answers carry Connection: close; idle connections end
-    // within a second. connections() tells when all is done.
+    // Accepts what already waits, then no more; answers carry Connection: close; idle connections
+    // end within a second. connections() tells when all is done.
     void drain();
     // Drops all connections at once.
     void abort() noexcept;
@@ -55,7 +58,7 @@ class server {
 
     struct impl;
 
-   private:
+ private:
     std::shared_ptr<impl> impl_;
 };
 

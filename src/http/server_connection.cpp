@@ -20,7 +20,8 @@ constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::chrono::milliseconds idle_time_while_draining{1'000};
 
 const problem_type& problem_of(const error_code& error) {
-    if (error == errc::head_too_large || error == errc::too_many_fields) return problems::header_too_large;
+    if (error == errc::head_too_large || error == errc::too_many_fields)
+        return problems::header_too_large;
     if (error == errc::target_too_long) return problems::target_too_long;
     if (error == errc::unsupported_version) return problems::unsupported_version;
     if (error == errc::unsupported_expectation) return problems::unsupported_expectation;
@@ -37,7 +38,8 @@ bool answer_has_no_body(const exchange& x) {
 
 // Without a length, HTTP/1.0 learns the body's end from the connection's.
 bool ends_with_connection(const exchange& x) {
-    return x.request.version_minor == 0 && x.response_body && !x.response_body->length() && !answer_has_no_body(x);
+    return x.request.version_minor == 0 && x.response_body && !x.response_body->length() &&
+           !answer_has_no_body(x);
 }
 
 // curl and others offer HTTP/2 on the way; staying with HTTP/1.1 is the refusal RFC 9110 wants.
@@ -49,7 +51,8 @@ bool asks_for_other_protocol(const exchange& x, const framing& how) {
 
 }  // namespace
 
-server_connection::server_connection(net::worker& on, net::stream stream, server_connection_state state)
+server_connection::server_connection(net::worker& on, net::stream stream,
+                                     server_connection_state state)
     : worker_(on),
       stream_(std::move(stream)),
       state_(std::move(state)),
@@ -59,7 +62,8 @@ void server_connection::begin_drain() {
     if (idle_) stream_.expires_at(worker_.time().steady_now() + idle_time_while_draining);
 }
 
-server_connection::client_watch::client_watch(server_connection& owner, exchange& x) : owner_(owner) {
+server_connection::client_watch::client_watch(server_connection& owner, exchange& x)
+    : owner_(owner) {
     owner_.current_ = &x;
     owner_.set(owner_.worker_.timers(), x.started + client_check_interval);
 }
@@ -72,7 +76,8 @@ void server_connection::expired() {
     if (current_ == nullptr) return;
     if (!current_->client_gone && stream_.peer_closed()) {
         current_->client_gone = true;
-        if (!current_->survives_client && current_->waiting_on != nullptr) current_->waiting_on->cancel();
+        if (!current_->survives_client && current_->waiting_on != nullptr)
+            current_->waiting_on->cancel();
     }
     set(worker_.timers(), worker_.time().steady_now() + client_check_interval);
 }
@@ -94,8 +99,9 @@ task<std::string_view> server_connection::read_head() {
     bool first = true;
     if (reader_.empty()) {
         idle_ = true;
-        const auto patience = state_.draining ? std::min(idle_time_while_draining, s.keep_alive_timeout)
-                                              : s.keep_alive_timeout;
+        const auto patience = state_.draining
+                                  ? std::min(idle_time_while_draining, s.keep_alive_timeout)
+                                  : s.keep_alive_timeout;
         stream_.expires_at(worker_.time().steady_now() + patience);
         const result<std::size_t> got = co_await reader_.fill();
         if (got.has_error()) co_return LETHE_ERR(errc::cancelled);
@@ -107,7 +113,8 @@ task<std::string_view> server_connection::read_head() {
         if (head.has_error()) co_return head.error();
         if (*head) co_return **head;
         // From the first byte on the whole head has one deadline, however the bytes trickle in.
-        if (std::exchange(first, false)) stream_.expires_at(worker_.time().steady_now() + s.header_timeout);
+        if (std::exchange(first, false))
+            stream_.expires_at(worker_.time().steady_now() + s.header_timeout);
         const result<std::size_t> got = co_await reader_.fill();
         if (got.has_error()) co_return got.error();
         if (*got == 0) co_return LETHE_ERR(errc::truncated);
@@ -127,8 +134,10 @@ task<> server_connection::run() {
 void server_connection::prepare_body(exchange& x) {
     reader_.begin_body(framing_, state_.settings.body_bytes_max);
     continue_pending_ = framing_.expects_continue;
-    body_.length_ = framing_.chunked ? std::nullopt : std::optional(framing_.content_length.value_or(0));
-    if (framing_.chunked || body_.length_ != std::optional<std::uint64_t>(0)) x.request_body = body_ptr(&body_);
+    body_.length_ =
+        framing_.chunked ? std::nullopt : std::optional(framing_.content_length.value_or(0));
+    if (framing_.chunked || body_.length_ != std::optional<std::uint64_t>(0))
+        x.request_body = body_ptr(&body_);
 }
 
 // An error: the connection ends at once, without an orderly end.
@@ -139,7 +148,8 @@ task<server_connection::after> server_connection::serve_one() {
     const result<std::string_view> head = co_await read_head();
     x.started = worker_.time().steady_now();
     if (head.has_error()) {
-        if (head.error() == condition::cancelled || head.error() == condition::unavailable) co_return head.error();
+        if (head.error() == condition::cancelled || head.error() == condition::unavailable)
+            co_return head.error();
         const result<> refused = co_await refuse(x, head.error());
         if (refused.has_error()) co_return refused.error();
         co_return after::end;
@@ -196,7 +206,8 @@ task<> server_connection::refuse(exchange& x, const error_code& why) {
 bool server_connection::may_keep_alive() const {
     if (!framing_.keep_alive || state_.draining) return false;
     if (reader_.body_done()) return true;
-    return !continue_pending_ && reader_.body_left().value_or(discard_bytes_max + 1) <= discard_bytes_max;
+    return !continue_pending_ &&
+           reader_.body_left().value_or(discard_bytes_max + 1) <= discard_bytes_max;
 }
 
 void server_connection::write_head(const exchange& x, bool keep_alive) {
@@ -206,17 +217,20 @@ void server_connection::write_head(const exchange& x, bool keep_alive) {
     bool dated = false;
     for (const field_line& line : x.response.header) {
         if (is_hop_by_hop(line.id)) continue;
-        // Only an answer without a body may tell a length that is not the body's (RFC 9110 section 8.6).
+        // Only an answer without a body may tell a length that is not the body's (RFC 9110
+        // section 8.6).
         if (line.id == field_id::content_length && (!no_body || x.response.status == 204)) continue;
         dated |= line.id == field_id::date;
         append_field(out_, line.name, line.value);
     }
     if (!dated) append_date(out_, worker_.time().system_now());
     chunked_answer_ = false;
-    const auto length = x.response_body ? x.response_body->length() : std::optional<std::uint64_t>(0);
+    const auto length =
+        x.response_body ? x.response_body->length() : std::optional<std::uint64_t>(0);
     if (no_body) {
         // HEAD tells the length that GET would have; an upstream's own field was kept above.
-        if (x.request.method == method::head && x.response_body && length) append_content_length(out_, *length);
+        if (x.request.method == method::head && x.response_body && length)
+            append_content_length(out_, *length);
     } else {
         if (length) {
             append_content_length(out_, *length);
@@ -225,8 +239,10 @@ void server_connection::write_head(const exchange& x, bool keep_alive) {
             append_field(out_, "Transfer-Encoding", "chunked");
         }
     }
-    if (!keep_alive) append_field(out_, "Connection", "close");
-    else if (x.request.version_minor == 0) append_field(out_, "Connection", "keep-alive");
+    if (!keep_alive)
+        append_field(out_, "Connection", "close");
+    else if (x.request.version_minor == 0)
+        append_field(out_, "Connection", "keep-alive");
     append_head_end(out_);
 }
 
@@ -276,8 +292,8 @@ task<> server_connection::write_body(exchange& x, sent& so_far) {
         LETHE_ASSERT(!expected || so_far.body_bytes <= *expected);
         if (chunked_answer_) {
             const std::size_t digits = write_chunk_size(size_line, piece->size());
-            const std::array<std::string_view, 3> pieces = {std::string_view(size_line.data(), digits), *piece,
-                                                            chunk_end};
+            const std::array<std::string_view, 3> pieces = {
+                std::string_view(size_line.data(), digits), *piece, chunk_end};
             const result<> written = co_await write_now(pieces);
             if (written.has_error()) co_return written;
         } else {
@@ -305,8 +321,9 @@ task<server_connection::after> server_connection::finish_request_body() {
     co_return after::another_request;
 }
 
-// A socket that is closed while bytes wait in it is reset, and the client may lose the answer it has
-// not read yet: so the end is said first, and what still comes is read for a while (RFC 9112 section 9.6).
+// A socket that is closed while bytes wait in it is reset, and the client may lose the answer it
+// has not read yet: so the end is said first, and what still comes is read for a while (RFC 9112
+// section 9.6).
 task<> server_connection::linger() {
     stream_.shutdown_send();
     stream_.expires_at(worker_.time().steady_now() + linger_time);

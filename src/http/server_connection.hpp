@@ -14,7 +14,7 @@ struct server_connection_state {
 };
 
 class server_connection final : private net::timer {
-   public:
+ public:
     server_connection(net::worker& on, net::stream stream, server_connection_state state);
     server_connection(const server_connection&) = delete;
     server_connection& operator=(const server_connection&) = delete;
@@ -26,18 +26,21 @@ class server_connection final : private net::timer {
     void begin_drain();
     void abort() noexcept { stream_.cancel(); }
 
-   private:
-    // The request's body, pulled by whoever needs it; the client is told to send it then, not before.
+ private:
+    // The request's body, pulled by whoever needs it; the client is told to send it then, not
+    // before.
     class incoming_body final : public body_source {
-       public:
+     public:
         explicit incoming_body(server_connection& owner) : owner_(owner) {}
         task<std::string_view> read() override;
         std::optional<std::uint64_t> length() const noexcept override { return length_; }
-        std::optional<std::string_view> whole() const noexcept override { return owner_.reader_.whole_body(); }
+        std::optional<std::string_view> whole() const noexcept override {
+            return owner_.reader_.whole_body();
+        }
         bool rewind() noexcept override { return !owner_.reader_.body_touched(); }
         void release() noexcept override {}  // part of the connection
 
-       private:
+     private:
         friend class server_connection;
         server_connection& owner_;
         std::optional<std::uint64_t> length_;
@@ -53,13 +56,13 @@ class server_connection final : private net::timer {
 
     // Looks now and then whether the client is still there, as long as it lives.
     class client_watch {
-       public:
+     public:
         client_watch(server_connection& owner, exchange& x);
         ~client_watch();
         client_watch(const client_watch&) = delete;
         client_watch& operator=(const client_watch&) = delete;
 
-       private:
+     private:
         server_connection& owner_;
     };
 

@@ -208,18 +208,12 @@ result<bare_item> reader::read_bare_item() {
     if (first == '-' || is_digit(first)) return read_number();
     if (is_token_start(first)) return read_token();
     switch (first) {
-        case '"':
-            return read_string();
-        case ':':
-            return read_bytes();
-        case '?':
-            return read_boolean();
-        case '@':
-            return read_date();
-        case '%':
-            return read_display_string();
-        default:
-            return refuse();
+        case '"': return read_string();
+        case ':': return read_bytes();
+        case '?': return read_boolean();
+        case '@': return read_date();
+        case '%': return read_display_string();
+        default: return refuse();
     }
 }
 

@@ -1,5 +1,5 @@
-// Structured field values (RFC 9651): items, lists, dictionaries and their parameters, parsed strictly
-// and written canonically. No I/O.
+// Structured field values (RFC 9651): items, lists, dictionaries and their parameters, parsed
+// strictly and written canonically. No I/O.
 #pragma once
 
 #include "base/error.hpp"
@@ -37,7 +37,8 @@ struct display_string {
     bool operator==(const display_string&) const = default;
 };
 
-using bare_item = std::variant<std::int64_t, decimal, std::string, token, bytes, bool, date, display_string>;
+using bare_item =
+    std::variant<std::int64_t, decimal, std::string, token, bytes, bool, date, display_string>;
 // In order; a repeated key keeps the last value at the first's place.
 using parameters = std::vector<std::pair<std::string, bare_item>>;
 
@@ -65,6 +66,7 @@ using dictionary = std::vector<std::pair<std::string, member>>;
 [[nodiscard]] result<std::string> to_text(const list& value);
 [[nodiscard]] result<std::string> to_text(const dictionary& value);
 
-[[nodiscard]] const bare_item* find_parameter(const parameters& params, std::string_view key) noexcept;
+[[nodiscard]] const bare_item* find_parameter(const parameters& params,
+                                              std::string_view key) noexcept;
 
 }  // namespace lethe::http::structured

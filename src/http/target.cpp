@@ -126,8 +126,8 @@ bool has_disguised_dots(std::string_view path) {
     return false;
 }
 
-// RFC 3986 section 5.2.4, in place, and without empty segments but a last one; nullopt when ".." goes
-// above the root.
+// RFC 3986 section 5.2.4, in place, and without empty segments but a last one; nullopt when ".."
+// goes above the root.
 std::optional<std::size_t> remove_dot_segments(char* path, std::size_t size) {
     std::size_t out = 0;
     for (std::size_t start = 0; start < size;) {  // at a '/'

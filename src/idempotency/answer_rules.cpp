@@ -20,16 +20,13 @@ answer_rule judge_status(const http::response_head& answer, const route_options&
         case 401:
         case 408:
         case 425:
-        case 429:
-            return answer_rule::release;
+        case 429: return answer_rule::release;
         case 500:
-        case 501:
-            return options.on_500;
+        case 501: return options.on_500;
         case 503:
             return answer.header.count(http::field_id::retry_after) > 0 ? answer_rule::release
                                                                         : answer_rule::unknown;
-        default:
-            break;
+        default: break;
     }
     // Other 5xx come from intermediaries that may have lost an answer.
     return answer.status >= 200 && answer.status < 500 ? answer_rule::store : answer_rule::unknown;
@@ -40,16 +37,13 @@ answer_rule judge_status(const http::response_head& answer, const route_options&
 answer_rule judge_answer(const http::exchange& x, const route_options& options) {
     using enum http::upstream_outcome;
     switch (x.outcome) {
-        case not_sent:
-            return answer_rule::release;
-        case unknown:
-            return answer_rule::unknown;
+        case not_sent: return answer_rule::release;
+        case unknown: return answer_rule::unknown;
         // A filter further in refused, or answered for the upstream.
         case not_asked:
             if (!x.problem.empty()) return answer_rule::release;
             break;
-        case answered:
-            break;
+        case answered: break;
     }
     if (const auto word = word_of_backend(x.response.header)) return *word;
     return judge_status(x.response, options);

@@ -109,14 +109,10 @@ filter::filter(engine& work, route_options options, metrics& counts, spawner& ba
 bool filter::takes_key(http::method m) const noexcept {
     switch (m) {
         case http::method::post:
-        case http::method::patch:
-            return true;
-        case http::method::put:
-            return options_.put;
-        case http::method::delete_:
-            return options_.delete_;
-        default:
-            return false;
+        case http::method::patch: return true;
+        case http::method::put: return options_.put;
+        case http::method::delete_: return options_.delete_;
+        default: return false;
     }
 }
 
@@ -293,8 +289,7 @@ void filter::answer_admission(http::exchange& x, admission admitted) {
             http::answer_problem(x, problems::store_unavailable,
                                  {.detail = "Nothing was done.", .retry_after = retry_store});
             return;
-        case verdict::claimed:
-            break;
+        case verdict::claimed: break;
     }
     LETHE_BUG("a claim was not forwarded");
 }
@@ -321,12 +316,9 @@ task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
     const answer_rule rule = judge_answer(x, options_);
     strip_own_fields(x.response);
     switch (rule) {
-        case answer_rule::store:
-            co_return co_await keep(x, std::move(claim));
-        case answer_rule::release:
-            co_return co_await release(x, std::move(claim));
-        case answer_rule::unknown:
-            break;
+        case answer_rule::store: co_return co_await keep(x, std::move(claim));
+        case answer_rule::release: co_return co_await release(x, std::move(claim));
+        case answer_rule::unknown: break;
     }
     co_return co_await lose(x, std::move(claim));
 }

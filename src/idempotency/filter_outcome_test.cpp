@@ -1,5 +1,5 @@
 // The rows of the table of corner cases about what an answer, or its absence, means for the key.
-#include "idempotency/filter_fixture.hpp"
+#include "idempotency/test_filter.hpp"
 
 #include <algorithm>
 #include <functional>

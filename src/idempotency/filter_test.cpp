@@ -1,5 +1,5 @@
 // The rows of the table of corner cases about keys, callers, replays and expiry.
-#include "idempotency/filter_fixture.hpp"
+#include "idempotency/test_filter.hpp"
 
 #include <algorithm>
 #include <functional>

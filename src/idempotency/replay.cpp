@@ -35,13 +35,10 @@ bool is_never_replayed(const field_line& line) {
         case field_id::traceparent:
         case field_id::tracestate:
         case field_id::www_authenticate:
-        case field_id::x_request_id:
-            return true;
+        case field_id::x_request_id: return true;
         // A session change is part of the outcome; the session filter applies it at most once.
-        case field_id::lethe:
-            return !starts_with_ignoring_case(line.name, "Lethe-Session-");
-        default:
-            break;
+        case field_id::lethe: return !starts_with_ignoring_case(line.name, "Lethe-Session-");
+        default: break;
     }
     if (http::is_hop_by_hop(line.id)) return true;
     static constexpr std::array<std::string_view, 11> names = {

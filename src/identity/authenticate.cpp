@@ -45,16 +45,14 @@ bool authenticate::admit(http::exchange& x) {
     x.principal.reset();
     const credentials found = read_credentials(x.request.header);
     switch (found.what) {
-        case credentials::kind::bearer:
-            return admit_bearer(x, found.token);
+        case credentials::kind::bearer: return admit_bearer(x, found.token);
         case credentials::kind::unreadable:
             issuers_.counters().count(refusal::unreadable_credentials);
             refuse(x, invalid_credentials, "invalid_request",
                    "One Authorization field with one bearer token is expected");
             return false;
         case credentials::kind::none:
-        case credentials::kind::other_scheme:
-            break;
+        case credentials::kind::other_scheme: break;
     }
     return admit_anonymous(x);
 }

@@ -48,10 +48,8 @@ std::string what_to_do(token::errc why) {
                    "turned into a JWK first)";
         case token::errc::not_a_key:
             return "; a JWK has a member \"kty\", a JWK set a list \"keys\"";
-        case token::errc::mixed_keys:
-            return "; keep secrets in a file and an issuer of their own";
-        default:
-            return "";
+        case token::errc::mixed_keys: return "; keep secrets in a file and an issuer of their own";
+        default: return "";
     }
 }
 

@@ -13,14 +13,10 @@ lethe::metrics::counter& refusal_counter(lethe::metrics::registry& in, std::stri
 
 std::string_view to_reason(refusal why) noexcept {
     switch (why) {
-        case refusal::no_credentials:
-            return "no_credentials";
-        case refusal::unreadable_credentials:
-            return "unreadable_credentials";
-        case refusal::insufficient_scope:
-            return "insufficient_scope";
-        case refusal::no_keys:
-            break;
+        case refusal::no_credentials: return "no_credentials";
+        case refusal::unreadable_credentials: return "unreadable_credentials";
+        case refusal::insufficient_scope: return "insufficient_scope";
+        case refusal::no_keys: break;
     }
     return "no_keys";
 }

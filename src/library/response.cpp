@@ -74,12 +74,9 @@ response& response::bind_session(std::string_view subject) {
 
 response& response::set_outcome(outcome_wish wish) {
     switch (wish) {
-        case outcome_wish::store:
-            return set("Lethe-Idempotency", "store");
-        case outcome_wish::release:
-            return set("Lethe-Idempotency", "release");
-        case outcome_wish::unknown:
-            return set("Lethe-Idempotency", "unknown");
+        case outcome_wish::store: return set("Lethe-Idempotency", "store");
+        case outcome_wish::release: return set("Lethe-Idempotency", "release");
+        case outcome_wish::unknown: return set("Lethe-Idempotency", "unknown");
     }
     return *this;
 }

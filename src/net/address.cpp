@@ -15,9 +15,11 @@ error_code make_error_code(errc e) {
 }
 
 bool is_host_byte(char c, bool ipv6) {
-    if (ipv6) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-           c == '_';
+    if (ipv6)
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+               c == ':' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '.' || c == '_';
 }
 
 }  // namespace
@@ -28,14 +30,16 @@ result<address> parse_address(std::string_view text) {
     if (host_end == std::string_view::npos) return LETHE_ERR(errc::malformed);
     const std::string_view host = ipv6 ? text.substr(1, host_end - 1) : text.substr(0, host_end);
     std::string_view rest = text.substr(host_end + (ipv6 ? 1 : 0));
-    if (host.empty() || host.size() > 253 || !rest.starts_with(':')) return LETHE_ERR(errc::malformed);
+    if (host.empty() || host.size() > 253 || !rest.starts_with(':'))
+        return LETHE_ERR(errc::malformed);
     for (const char c : host)
         if (!is_host_byte(c, ipv6)) return LETHE_ERR(errc::malformed);
     rest.remove_prefix(1);
 
     address out{std::string(host), 0};
     const auto [end, status] = std::from_chars(rest.data(), rest.data() + rest.size(), out.port);
-    if (status != std::errc{} || end != rest.data() + rest.size() || rest.empty()) return LETHE_ERR(errc::malformed);
+    if (status != std::errc{} || end != rest.data() + rest.size() || rest.empty())
+        return LETHE_ERR(errc::malformed);
     return out;
 }
 

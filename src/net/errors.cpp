@@ -9,7 +9,8 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::connection_lost), "the connection was lost", condition::unavailable},
         {int(errc::timeout), "the peer was too slow", condition::timeout},
         {int(errc::cancelled), "cancelled", condition::cancelled},
-        {int(errc::address_in_use), "the address is in use by another process", condition::conflict},
+        {int(errc::address_in_use), "the address is in use by another process",
+         condition::conflict},
         {int(errc::cannot_listen), "cannot listen on the address", condition::denied},
         {int(errc::out_of_descriptors), "no file descriptor is left", condition::overloaded},
     };

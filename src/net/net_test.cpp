@@ -23,16 +23,17 @@ TEST(Address, ReadsNamesAndBothFamiliesAndWritesThemBack) {
         ASSERT_TRUE(read.has_value()) << text;
         EXPECT_EQ(to_text(*read), text);
     }
-    for (const char* text : {"", "8080", ":8080", "a:", "a:65536", "a:-1", "a:80x", "[::1:80", "[::1]", "::1:80", "a b:80", "http://a:80", "a/b:80", "[zz]:80"})
+    for (const char* text : {"", "8080", ":8080", "a:", "a:65536", "a:-1", "a:80x", "[::1:80",
+                             "[::1]", "::1:80", "a b:80", "http://a:80", "a/b:80", "[zz]:80"})
         EXPECT_FALSE(parse_address(text).has_value()) << text;
 }
 
 class recorder final : public timer {
-   public:
+ public:
     std::function<void()> on_expired;
     int fired = 0;
 
-   private:
+ private:
     void expired() override {
         ++fired;
         if (on_expired) on_expired();
@@ -40,7 +41,7 @@ class recorder final : public timer {
 };
 
 class TimerWheel : public ::testing::Test {
-   protected:
+ protected:
     TimerWheel() { wheel.start(now); }
     void advance(std::chrono::milliseconds by) { wheel.advance(now += by); }
 
@@ -156,10 +157,12 @@ TEST_F(TimerWheel, RandomUseFiresEachSettingInItsTime) {
         }
     }
     for (const auto& self : all)
-        if (self->due != steady_time::max()) EXPECT_GE(self->due + 2 * timer_tick + 7ms, now) << "never fired";
+        if (self->due != steady_time::max())
+            EXPECT_GE(self->due + 2 * timer_tick + 7ms, now) << "never fired";
 }
 
-task<> wait_for(signal& on, steady_time deadline, std::vector<int>& order, int id, error_code* failed = nullptr) {
+task<> wait_for(signal& on, steady_time deadline, std::vector<int>& order, int id,
+                error_code* failed = nullptr) {
     const result<> woken = co_await on.wait(deadline);
     if (woken.has_error() && failed != nullptr) *failed = woken.error();
     order.push_back(id);

@@ -13,8 +13,9 @@ namespace lethe::net {
 namespace {
 
 class waiter final : public stoppable {
-   public:
-    waiter(worker& owner, steady_time deadline) : timer(owner.inside().loop, deadline), owner_(owner) {
+ public:
+    waiter(worker& owner, steady_time deadline)
+        : timer(owner.inside().loop, deadline), owner_(owner) {
         owner_.enlist(*this);
     }
     ~waiter() { owner_.delist(*this); }
@@ -26,7 +27,7 @@ class waiter final : public stoppable {
     boost::asio::steady_timer timer;
     bool notified = false;
 
-   private:
+ private:
     worker& owner_;
 };
 
@@ -38,14 +39,17 @@ struct signal::impl {
 };
 
 signal::signal(worker& on) : impl_(new impl{on, {}}) {}
-signal::~signal() { LETHE_ASSERT(impl_->waiters.empty()); }
+signal::~signal() {
+    LETHE_ASSERT(impl_->waiters.empty());
+}
 
 task<> signal::wait(steady_time deadline) {
     impl& in = *impl_;
     if (in.owner.stopping()) co_return LETHE_ERR(errc::cancelled);
     waiter self(in.owner, deadline);
     const auto place = in.waiters.insert(in.waiters.end(), &self);
-    const auto [error] = co_await self.timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    const auto [error] =
+        co_await self.timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (self.notified) co_return result<>{};
     in.waiters.erase(place);
     if (error) co_return LETHE_ERR(errc::cancelled);
@@ -60,6 +64,8 @@ void signal::notify_one() noexcept {
     first->timer.cancel();
 }
 
-std::size_t signal::waiting() const noexcept { return impl_->waiters.size(); }
+std::size_t signal::waiting() const noexcept {
+    return impl_->waiters.size();
+}
 
 }  // namespace lethe::net

@@ -10,7 +10,7 @@ namespace lethe::net {
 
 // One worker. Outlives its waiters.
 class signal {
-   public:
+ public:
     explicit signal(worker& on);
     ~signal();
     signal(const signal&) = delete;
@@ -22,7 +22,7 @@ class signal {
     void notify_one() noexcept;
     [[nodiscard]] std::size_t waiting() const noexcept;
 
-   private:
+ private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

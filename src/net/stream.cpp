@@ -49,7 +49,9 @@ std::size_t total_size(std::span<const std::string_view> pieces) {
 }  // namespace
 
 struct stream::impl final : timer, stoppable {
-    impl(worker& on, tcp::socket connected) : owner(on), socket(std::move(connected)) { owner.enlist(*this); }
+    impl(worker& on, tcp::socket connected) : owner(on), socket(std::move(connected)) {
+        owner.enlist(*this);
+    }
     ~impl() { owner.delist(*this); }
 
     void expired() override {
@@ -86,7 +88,8 @@ stream::~stream() = default;
 task<std::size_t> stream::read_some(std::span<char> into) {
     impl& in = *impl_;
     if (in.timed_out || in.cancelled) co_return in.reason({});
-    const auto [error, count] = co_await in.socket.async_read_some(asio::buffer(into.data(), into.size()), as_result);
+    const auto [error, count] =
+        co_await in.socket.async_read_some(asio::buffer(into.data(), into.size()), as_result);
     if (!error) co_return count;
     if (error == asio::error::eof) co_return std::size_t{0};
     co_return in.reason(error);
@@ -99,7 +102,8 @@ result<std::size_t> stream::try_write(std::span<const std::string_view> pieces) 
     message.msg_iovlen = fill_vectors(pieces, 0, vectors);
     if (message.msg_iovlen == 0) return std::size_t{0};
     while (true) {
-        const ssize_t sent = ::sendmsg(impl_->socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent =
+            ::sendmsg(impl_->socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) return static_cast<std::size_t>(sent);
         if (errno == EINTR) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
@@ -116,7 +120,8 @@ task<> stream::write(std::span<const std::string_view> pieces, std::size_t skip)
         msghdr message{};
         message.msg_iov = vectors.data();
         message.msg_iovlen = fill_vectors(pieces, skip, vectors);
-        const ssize_t sent = ::sendmsg(in.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent =
+            ::sendmsg(in.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             skip += static_cast<std::size_t>(sent);
             continue;
@@ -131,11 +136,15 @@ task<> stream::write(std::span<const std::string_view> pieces, std::size_t skip)
 
 void stream::expires_at(steady_time deadline) {
     impl_->timed_out = false;
-    if (deadline == steady_time::max()) impl_->clear();
-    else impl_->set(impl_->owner.timers(), deadline);
+    if (deadline == steady_time::max())
+        impl_->clear();
+    else
+        impl_->set(impl_->owner.timers(), deadline);
 }
 
-void stream::cancel() noexcept { impl_->stop_waiting(); }
+void stream::cancel() noexcept {
+    impl_->stop_waiting();
+}
 
 bool stream::peer_closed() noexcept {
     char byte = 0;
@@ -159,7 +168,9 @@ void stream::reset_on_close() noexcept {
     impl_->socket.set_option(asio::socket_base::linger(true, 0), ignored);
 }
 
-const std::string& stream::remote_address() const noexcept { return impl_->remote; }
+const std::string& stream::remote_address() const noexcept {
+    return impl_->remote;
+}
 
 namespace {
 
@@ -183,7 +194,7 @@ error_code connect_error(const boost::system::error_code& error, bool timed_out,
 
 // Closes the socket of a connection attempt when its time is over or the worker stops.
 class attempt final : public timer, public stoppable {
-   public:
+ public:
     explicit attempt(worker& on) : socket(on.inside().loop), owner_(on) { owner_.enlist(*this); }
     ~attempt() { owner_.delist(*this); }
     attempt(const attempt&) = delete;
@@ -201,7 +212,7 @@ class attempt final : public timer, public stoppable {
     tcp::socket socket;
     bool timed_out = false;
 
-   private:
+ private:
     worker& owner_;
 };
 
@@ -272,22 +283,27 @@ task<stream> listener::accept() {
         if (!in.acceptor.is_open()) co_return LETHE_ERR(errc::cancelled);
         auto [error, socket] = co_await in.acceptor.async_accept(as_result);
         if (!error) {
-            // The kernel hands out non-blocking sockets only when asked: asio sets it on first use, the
-            // direct sendmsg in this file passes MSG_DONTWAIT.
+            // The kernel hands out non-blocking sockets only when asked: asio sets it on first use,
+            // the direct sendmsg in this file passes MSG_DONTWAIT.
             co_return stream(wrap(in.owner, std::move(socket)));
         }
         if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor)
             co_return LETHE_ERR(errc::cancelled);
         if (error == boost::system::errc::too_many_files_open ||
             error == boost::system::errc::too_many_files_open_in_system ||
-            error == boost::system::errc::no_buffer_space || error == boost::system::errc::not_enough_memory)
+            error == boost::system::errc::no_buffer_space ||
+            error == boost::system::errc::not_enough_memory)
             co_return LETHE_ERR(errc::out_of_descriptors);
         // The peer went away before it was accepted: nothing happened.
     }
 }
 
-void listener::close() noexcept { impl_->stop_waiting(); }
-const address& listener::local() const noexcept { return impl_->local; }
+void listener::close() noexcept {
+    impl_->stop_waiting();
+}
+const address& listener::local() const noexcept {
+    return impl_->local;
+}
 
 namespace {
 
@@ -298,7 +314,8 @@ struct opened {
 
 opened open_acceptor(asio::io_context& loop, const address& at, bool share) {
     opened out{tcp::acceptor(loop), {}};
-    const asio::ip::address ip = asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host, out.error);
+    const asio::ip::address ip =
+        asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host, out.error);
     if (out.error) return out;
     const tcp::endpoint endpoint(ip, at.port);
     out.acceptor.open(endpoint.protocol(), out.error);
@@ -334,7 +351,8 @@ result<listener> listen(worker& on, const address& at) {
     address local = at;
     boost::system::error_code error;
     local.port = made.acceptor.local_endpoint(error).port();
-    return listener(std::make_unique<listener::impl>(on, std::move(made.acceptor), std::move(local)));
+    return listener(
+        std::make_unique<listener::impl>(on, std::move(made.acceptor), std::move(local)));
 }
 
 }  // namespace lethe::net

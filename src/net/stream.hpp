@@ -16,7 +16,7 @@ namespace lethe::net {
 
 // One worker. One read and one write may be under way at a time. Closed when destroyed.
 class stream {
-   public:
+ public:
     struct impl;
 
     explicit stream(std::unique_ptr<impl> made) noexcept;
@@ -27,10 +27,11 @@ class stream {
     // Waits for bytes; 0: the peer has ended its side. Errors: connection_lost, timeout, cancelled.
     [[nodiscard]] task<std::size_t> read_some(std::span<char> into);
 
-    // Sends what the kernel takes at once, without waiting: how many bytes. connection_lost when the
-    // connection is gone.
+    // Sends what the kernel takes at once, without waiting: how many bytes. connection_lost when
+    // the connection is gone.
     [[nodiscard]] result<std::size_t> try_write(std::span<const std::string_view> pieces) noexcept;
-    // Sends all pieces after the first `skip` bytes. Errors as read_some; then part of it may be sent.
+    // Sends all pieces after the first `skip` bytes. Errors as read_some; then part of it may be
+    // sent.
     [[nodiscard]] task<> write(std::span<const std::string_view> pieces, std::size_t skip = 0);
 
     // When reads and writes give up; holds until it is set anew. steady_time::max(): never.
@@ -50,7 +51,7 @@ class stream {
     // The peer's IP address, without port.
     [[nodiscard]] const std::string& remote_address() const noexcept;
 
-   private:
+ private:
     std::unique_ptr<impl> impl_;
 };
 
@@ -61,7 +62,7 @@ class stream {
 // One worker's end of a listening address. Several workers listen on one address side by side
 // (SO_REUSEPORT), the kernel spreads the connections.
 class listener {
-   public:
+ public:
     struct impl;
     ~listener();
     listener(listener&&) noexcept;
@@ -74,7 +75,7 @@ class listener {
     // With port 0 given: the port the system chose.
     [[nodiscard]] const address& local() const noexcept;
 
-   private:
+ private:
     std::unique_ptr<impl> impl_;
 };
 

@@ -4,7 +4,9 @@
 
 namespace lethe::net {
 
-timer::~timer() { unlink(); }
+timer::~timer() {
+    unlink();
+}
 
 void timer::unlink() noexcept {
     if (at_ == nullptr) return;
@@ -28,7 +30,9 @@ void timer::set(timer_wheel& wheel, steady_time due) {
 // Rounded up, so that a timer never fires early.
 std::uint64_t timer_wheel::tick_of(steady_time t) const noexcept {
     if (t <= origin_) return 0;
-    return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(t - origin_) / timer_tick) + 1;
+    return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(t - origin_) /
+                                      timer_tick) +
+           1;
 }
 
 void timer_wheel::link(timer& entry) {
@@ -43,8 +47,8 @@ void timer_wheel::link(timer& entry) {
 }
 
 void timer_wheel::advance(steady_time now) {
-    const auto target = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, std::chrono::floor<std::chrono::milliseconds>(now - origin_) / timer_tick));
+    const auto target = static_cast<std::uint64_t>(std::max<std::int64_t>(
+        0, std::chrono::floor<std::chrono::milliseconds>(now - origin_) / timer_tick));
     if (entries_ == 0) {
         current_ = std::max(current_, target);
         return;

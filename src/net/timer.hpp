@@ -1,7 +1,7 @@
 // Timers for connections: many, mostly set again before they fire, none exact.
 //
-// A wheel of slots, each `timer_tick` wide. Setting a timer later than it stands costs one store: the
-// entry stays where it is and moves on when its old slot comes round.
+// A wheel of slots, each `timer_tick` wide. Setting a timer later than it stands costs one store:
+// the entry stays where it is and moves on when its old slot comes round.
 #pragma once
 
 #include "base/clock.hpp"
@@ -19,7 +19,7 @@ class timer_wheel;
 
 // One worker. Derive, and override expired(). Leaves the wheel when destroyed.
 class timer {
-   public:
+ public:
     timer() = default;
     timer(const timer&) = delete;
     timer& operator=(const timer&) = delete;
@@ -29,11 +29,11 @@ class timer {
     // Does not fire. Cheap: the entry is unlinked when its slot comes round.
     void clear() noexcept { due_ = steady_time::max(); }
 
-   protected:
+ protected:
     ~timer();
     virtual void expired() = 0;
 
-   private:
+ private:
     friend class timer_wheel;
 
     void unlink() noexcept;
@@ -46,7 +46,7 @@ class timer {
 };
 
 class timer_wheel {
-   public:
+ public:
     // Fires what is due. Call about once a tick while armed() holds; a late call catches up.
     void advance(steady_time now);
     [[nodiscard]] bool armed() const noexcept { return entries_ > 0; }
@@ -56,7 +56,7 @@ class timer_wheel {
 
     void start(steady_time now) noexcept { origin_ = now; }
 
-   private:
+ private:
     friend class timer;
 
     static constexpr std::size_t slots = 1024;

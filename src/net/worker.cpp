@@ -22,7 +22,7 @@ boost::asio::awaitable<void> forget_result(task<> work) {
 }
 
 class sleeper final : public stoppable {
-   public:
+ public:
     sleeper(worker& owner, steady_time until) : owner_(owner), timer_(owner.inside().loop, until) {
         owner_.enlist(*this);
     }
@@ -33,7 +33,7 @@ class sleeper final : public stoppable {
     void stop_waiting() noexcept override { timer_.cancel(); }
     boost::asio::steady_timer& timer() { return timer_; }
 
-   private:
+ private:
     worker& owner_;
     boost::asio::steady_timer timer_;
 };
@@ -41,13 +41,15 @@ class sleeper final : public stoppable {
 }  // namespace
 
 system_time worker_clock::system_now() const {
-    return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
 }
 
 task<> worker_clock::sleep_until(steady_time until) {
     if (owner_.stopping) co_return LETHE_ERR(errc::cancelled);
     sleeper waiting(owner_.self, until);
-    const auto [error] = co_await waiting.timer().async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    const auto [error] =
+        co_await waiting.timer().async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (error || owner_.stopping) co_return LETHE_ERR(errc::cancelled);
     co_return result<>{};
 }
@@ -88,7 +90,9 @@ void worker::start() {
     });
 }
 
-void worker::run() { impl_->loop.run(); }
+void worker::run() {
+    impl_->loop.run();
+}
 
 void worker::stop() {
     impl& in = *impl_;
@@ -114,36 +118,56 @@ void worker::stop() {
     }
 }
 
-bool worker::stopping() const noexcept { return impl_->stopping; }
+bool worker::stopping() const noexcept {
+    return impl_->stopping;
+}
 
-void worker::post(std::function<void()> work) { boost::asio::post(impl_->loop, std::move(work)); }
+void worker::post(std::function<void()> work) {
+    boost::asio::post(impl_->loop, std::move(work));
+}
 
 void worker::spawn(task<> work) {
     ++impl_->spawned;
-    boost::asio::co_spawn(impl_->loop, forget_result(std::move(work)), [this](std::exception_ptr failure) {
-        if (failure) {
-            try {
-                std::rethrow_exception(failure);
-            } catch (const std::exception& e) {
-                log::error("net.task_threw", {{"what", e.what()}});
-            } catch (...) {
-                log::error("net.task_threw");
-            }
-            LETHE_BUG("an exception left a task");
-        }
-        --impl_->spawned;
-    });
+    boost::asio::co_spawn(impl_->loop, forget_result(std::move(work)),
+                          [this](std::exception_ptr failure) {
+                              if (failure) {
+                                  try {
+                                      std::rethrow_exception(failure);
+                                  } catch (const std::exception& e) {
+                                      log::error("net.task_threw", {{"what", e.what()}});
+                                  } catch (...) {
+                                      log::error("net.task_threw");
+                                  }
+                                  LETHE_BUG("an exception left a task");
+                              }
+                              --impl_->spawned;
+                          });
 }
 
-std::size_t worker::under_way() const noexcept { return impl_->spawned; }
-unsigned worker::index() const noexcept { return impl_->index; }
-boost::asio::any_io_executor worker::executor() noexcept { return impl_->loop.get_executor(); }
-clock& worker::time() noexcept { return impl_->time; }
-random_source& worker::random() noexcept { return *impl_->random; }
-metrics::registry& worker::metrics() noexcept { return impl_->metrics; }
-timer_wheel& worker::timers() noexcept { return impl_->wheel; }
+std::size_t worker::under_way() const noexcept {
+    return impl_->spawned;
+}
+unsigned worker::index() const noexcept {
+    return impl_->index;
+}
+boost::asio::any_io_executor worker::executor() noexcept {
+    return impl_->loop.get_executor();
+}
+clock& worker::time() noexcept {
+    return impl_->time;
+}
+random_source& worker::random() noexcept {
+    return *impl_->random;
+}
+metrics::registry& worker::metrics() noexcept {
+    return impl_->metrics;
+}
+timer_wheel& worker::timers() noexcept {
+    return impl_->wheel;
+}
 
-// xorshift64*: see Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled".
+// xorshift64*: see Vigna, "An experimental exploration of Marsaglia's xorshift generators,
+// scrambled".
 std::uint64_t worker::cheap_random() noexcept {
     std::uint64_t& s = impl_->cheap_state;
     s ^= s >> 12;
@@ -160,8 +184,10 @@ void worker::enlist(stoppable& one) noexcept {
 }
 
 void worker::delist(stoppable& one) noexcept {
-    if (one.previous_ != nullptr) one.previous_->next_ = one.next_;
-    else impl_->first = one.next_;
+    if (one.previous_ != nullptr)
+        one.previous_->next_ = one.next_;
+    else
+        impl_->first = one.next_;
     if (one.next_ != nullptr) one.next_->previous_ = one.previous_;
 }
 

@@ -9,6 +9,7 @@
 #include "net/timer.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+
 #include <functional>
 #include <memory>
 
@@ -16,22 +17,22 @@ namespace lethe::net {
 
 // Something of a worker that waits and must be told when the worker stops.
 class stoppable {
-   public:
+ public:
     virtual void stop_waiting() noexcept = 0;
 
-   protected:
+ protected:
     ~stoppable() = default;
 
-   private:
+ private:
     friend class worker;
     stoppable* previous_ = nullptr;
     stoppable* next_ = nullptr;
 };
 
-// Made and destroyed on the thread that owns the gateway; everything else on its own thread unless it
-// says otherwise.
+// Made and destroyed on the thread that owns the gateway; everything else on its own thread unless
+// it says otherwise.
 class worker {
-   public:
+ public:
     explicit worker(unsigned index = 0);
     ~worker();
     worker(const worker&) = delete;
@@ -49,8 +50,8 @@ class worker {
 
     // Any thread: runs `work` on the worker, later.
     void post(std::function<void()> work);
-    // Runs a coroutine to its end on the worker; its error is nobody's but its own. The worker's stop
-    // waits for it. On the worker's thread (or before start()).
+    // Runs a coroutine to its end on the worker; its error is nobody's but its own. The worker's
+    // stop waits for it. On the worker's thread (or before start()).
     void spawn(task<> work);
     // Spawned work that has not ended.
     [[nodiscard]] std::size_t under_way() const noexcept;
@@ -72,7 +73,7 @@ class worker {
     // For the other sources of net/ alone.
     [[nodiscard]] impl& inside() noexcept { return *impl_; }
 
-   private:
+ private:
     std::unique_ptr<impl> impl_;
 };
 

@@ -12,13 +12,13 @@
 namespace lethe::net {
 
 class worker_clock final : public clock {
-   public:
+ public:
     explicit worker_clock(worker::impl& owner) : owner_(owner) {}
     system_time system_now() const override;
     steady_time steady_now() const override { return std::chrono::steady_clock::now(); }
     task<> sleep_until(steady_time until) override;
 
-   private:
+ private:
     worker::impl& owner_;
 };
 

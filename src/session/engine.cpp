@@ -86,16 +86,10 @@ result<engine::present> engine::interpret(const std::optional<store::record>& re
     out.expires = record->expires;
     const system_time now = clock_.system_now();
     switch (found.kind) {
-        case record_kind::session:
-            out.over = found.data.absolute_expiry <= now;
-            break;
-        case record_kind::tombstone:
-            out.over = true;
-            break;
+        case record_kind::session: out.over = found.data.absolute_expiry <= now; break;
+        case record_kind::tombstone: out.over = true; break;
         case record_kind::rotated:
-        case record_kind::superseded:
-            out.over = found.valid_until <= now;
-            break;
+        case record_kind::superseded: out.over = found.valid_until <= now; break;
     }
     out.found = std::move(found);
     return out;

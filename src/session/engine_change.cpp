@@ -121,12 +121,9 @@ task<engine::step_result> engine::try_once(attempt& at) {
             at.successor_base.reset();  // versions are comparable within one key only
             co_return std::nullopt;
         }
-        case record_kind::superseded:
-            co_return co_await change_superseded(at);
-        case record_kind::session:
-            co_return co_await change_session(at);
-        case record_kind::tombstone:
-            break;
+        case record_kind::superseded: co_return co_await change_superseded(at);
+        case record_kind::session: co_return co_await change_session(at);
+        case record_kind::tombstone: break;
     }
     // Whether an unsure write took place before the end no longer matters: its effect is gone.
     at.unsure.reset();

@@ -45,17 +45,13 @@ bool equal_json(const bj::value& a, const bj::value& b) noexcept {
     if (a.is_number() && b.is_number()) return equal_numbers(a, b);
     if (a.kind() != b.kind()) return false;
     switch (a.kind()) {
-        case bj::kind::bool_:
-            return a.get_bool() == b.get_bool();
-        case bj::kind::string:
-            return a.get_string() == b.get_string();
-        case bj::kind::object:
-            return equal_objects(a.get_object(), b.get_object());
+        case bj::kind::bool_: return a.get_bool() == b.get_bool();
+        case bj::kind::string: return a.get_string() == b.get_string();
+        case bj::kind::object: return equal_objects(a.get_object(), b.get_object());
         case bj::kind::array:
             return std::equal(a.get_array().begin(), a.get_array().end(), b.get_array().begin(),
                               b.get_array().end(), equal_json);
-        default:
-            return true;  // null
+        default: return true;  // null
     }
 }
 

@@ -65,20 +65,13 @@ metrics::metrics(registry& r)
 void metrics::count(const committed& done) noexcept {
     if (done.tries > 1) retries.add(done.tries - 1);
     switch (done.what) {
-        case effect::none:
-            return unchanged.add();
-        case effect::changed:
-            return changed.add();
-        case effect::created:
-            return created.add();
-        case effect::rotated:
-            return rotated.add();
-        case effect::logged_in:
-            return logged_in.add();
-        case effect::destroyed:
-            return destroyed.add();
-        case effect::replayed:
-            return replays_applied_before.add();
+        case effect::none: return unchanged.add();
+        case effect::changed: return changed.add();
+        case effect::created: return created.add();
+        case effect::rotated: return rotated.add();
+        case effect::logged_in: return logged_in.add();
+        case effect::destroyed: return destroyed.add();
+        case effect::replayed: return replays_applied_before.add();
     }
 }
 

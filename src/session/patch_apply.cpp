@@ -57,26 +57,17 @@ class applier {
 
     result<> run(const step& one) {
         switch (one.op) {
-            case step::kind::add:
-                return add(one.path, one.value);
-            case step::kind::remove:
-                return drop(one.path).has_error() ? unfit() : result<>{};
-            case step::kind::replace:
-                return replace(one);
-            case step::kind::move:
-                return move(one);
-            case step::kind::copy:
-                return copy(one);
-            case step::kind::test:
-                return test(one);
-            case step::kind::inc:
-                return increment(one);
-            case step::kind::put_if_absent:
-                return put_if_absent(one);
+            case step::kind::add: return add(one.path, one.value);
+            case step::kind::remove: return drop(one.path).has_error() ? unfit() : result<>{};
+            case step::kind::replace: return replace(one);
+            case step::kind::move: return move(one);
+            case step::kind::copy: return copy(one);
+            case step::kind::test: return test(one);
+            case step::kind::inc: return increment(one);
+            case step::kind::put_if_absent: return put_if_absent(one);
             case step::kind::set_add:
             case step::kind::set_remove:
-            case step::kind::append:
-                return change_array(one);
+            case step::kind::append: return change_array(one);
         }
         return unfit();
     }

@@ -159,11 +159,8 @@ state decode_state(reader& in) {
 std::string encode(const opened_record& content) {
     writer out;
     switch (content.kind) {
-        case record_kind::session:
-            encode(out, content.data);
-            break;
-        case record_kind::tombstone:
-            break;
+        case record_kind::session: encode(out, content.data); break;
+        case record_kind::tombstone: break;
         case record_kind::rotated:
             out.time(content.valid_until);
             out.number(content.made_by);

@@ -177,14 +177,10 @@ void add_bytes(bj::object& to, std::string_view name, std::string_view bytes) {
 
 const char* type_name(key_type t) {
     switch (t) {
-        case key_type::rsa:
-            return "RSA";
-        case key_type::ec:
-            return "EC";
-        case key_type::okp:
-            return "OKP";
-        case key_type::oct:
-            break;
+        case key_type::rsa: return "RSA";
+        case key_type::ec: return "EC";
+        case key_type::okp: return "OKP";
+        case key_type::oct: break;
     }
     return "oct";
 }
@@ -227,14 +223,10 @@ result<key_material> generate_okp(random_source& random) {
 
 result<key_material> generate_material(const generate_options& options, random_source& random) {
     switch (options.algorithm) {
-        case algorithm::es256:
-            return detail::generate_ec(curve::p256);
-        case algorithm::es384:
-            return detail::generate_ec(curve::p384);
-        case algorithm::es512:
-            return detail::generate_ec(curve::p521);
-        case algorithm::ed25519:
-            return generate_okp(random);
+        case algorithm::es256: return detail::generate_ec(curve::p256);
+        case algorithm::es384: return detail::generate_ec(curve::p384);
+        case algorithm::es512: return detail::generate_ec(curve::p521);
+        case algorithm::ed25519: return generate_okp(random);
         case algorithm::hs256:
         case algorithm::hs384:
         case algorithm::hs512: {
@@ -242,8 +234,7 @@ result<key_material> generate_material(const generate_options& options, random_s
             out.k = secret(random.bytes(detail::hash_bytes(options.algorithm)));
             return out;
         }
-        default:
-            break;
+        default: break;
     }
     if (options.rsa_bits < 2048) return LETHE_ERR(errc::key_too_weak);
     if (options.rsa_bits > 8192) return LETHE_ERR(errc::key_too_large);
@@ -278,14 +269,10 @@ result<key> key::from_json(const bj::object& jwk) {
 
 std::size_t key::bits() const noexcept {
     switch (material_.type) {
-        case key_type::rsa:
-            return bits_of(material_.n);
-        case key_type::oct:
-            return material_.k.reveal().size() * 8;
-        case key_type::okp:
-            return 255;
-        case key_type::ec:
-            break;
+        case key_type::rsa: return bits_of(material_.n);
+        case key_type::oct: return material_.k.reveal().size() * 8;
+        case key_type::okp: return 255;
+        case key_type::ec: break;
     }
     return material_.curve == curve::p521 ? 521 : detail::coordinate_bytes(material_.curve) * 8;
 }
@@ -299,29 +286,23 @@ bool key::fits(algorithm a) const noexcept {
             return material_.type == key_type::ec && material_.curve == curve::p384;
         case algorithm::es512:
             return material_.type == key_type::ec && material_.curve == curve::p521;
-        case algorithm::ed25519:
-            return material_.type == key_type::okp;
+        case algorithm::ed25519: return material_.type == key_type::okp;
         case algorithm::hs256:
         case algorithm::hs384:
         case algorithm::hs512:
             return material_.type == key_type::oct &&
                    material_.k.reveal().size() >= detail::hash_bytes(a);
-        default:
-            return material_.type == key_type::rsa;
+        default: return material_.type == key_type::rsa;
     }
 }
 
 std::optional<algorithm> key::usual_algorithm() const noexcept {
     if (declared_) return declared_;
     switch (material_.type) {
-        case key_type::rsa:
-            return algorithm::rs256;
-        case key_type::okp:
-            return algorithm::ed25519;
-        case key_type::oct:
-            return std::nullopt;
-        case key_type::ec:
-            break;
+        case key_type::rsa: return algorithm::rs256;
+        case key_type::okp: return algorithm::ed25519;
+        case key_type::oct: return std::nullopt;
+        case key_type::ec: break;
     }
     if (material_.curve == curve::p256) return algorithm::es256;
     return material_.curve == curve::p384 ? algorithm::es384 : algorithm::es512;

@@ -84,12 +84,9 @@ bool is_pair(EVP_PKEY* key) {
 
 const char* hash_name(algorithm a) noexcept {
     switch (hash_bytes(a)) {
-        case 32:
-            return "SHA256";
-        case 48:
-            return "SHA384";
-        default:
-            return "SHA512";
+        case 32: return "SHA256";
+        case 48: return "SHA384";
+        default: return "SHA512";
     }
 }
 
@@ -98,19 +95,16 @@ std::size_t hash_bytes(algorithm a) noexcept {
         case algorithm::rs256:
         case algorithm::ps256:
         case algorithm::es256:
-        case algorithm::hs256:
-            return 32;
+        case algorithm::hs256: return 32;
         case algorithm::rs384:
         case algorithm::ps384:
         case algorithm::es384:
-        case algorithm::hs384:
-            return 48;
+        case algorithm::hs384: return 48;
         case algorithm::rs512:
         case algorithm::ps512:
         case algorithm::es512:
         case algorithm::hs512:
-        case algorithm::ed25519:
-            break;
+        case algorithm::ed25519: break;
     }
     return 64;
 }
@@ -120,12 +114,9 @@ const EVP_MD* hash_of(algorithm a) noexcept {
     static EVP_MD* const sha384 = EVP_MD_fetch(nullptr, "SHA384", nullptr);
     static EVP_MD* const sha512 = EVP_MD_fetch(nullptr, "SHA512", nullptr);
     switch (hash_bytes(a)) {
-        case 32:
-            return sha256;
-        case 48:
-            return sha384;
-        default:
-            return sha512;
+        case 32: return sha256;
+        case 48: return sha384;
+        default: return sha512;
     }
 }
 
@@ -137,30 +128,21 @@ EVP_MAC* hmac() noexcept {
 std::size_t coordinate_bytes(curve c) noexcept {
     switch (c) {
         case curve::p256:
-        case curve::ed25519:
-            return 32;
-        case curve::p384:
-            return 48;
-        case curve::p521:
-            return 66;
-        case curve::none:
-            break;
+        case curve::ed25519: return 32;
+        case curve::p384: return 48;
+        case curve::p521: return 66;
+        case curve::none: break;
     }
     return 0;
 }
 
 const char* curve_name(curve c) noexcept {
     switch (c) {
-        case curve::p256:
-            return "P-256";
-        case curve::p384:
-            return "P-384";
-        case curve::p521:
-            return "P-521";
-        case curve::ed25519:
-            return "Ed25519";
-        case curve::none:
-            break;
+        case curve::p256: return "P-256";
+        case curve::p384: return "P-384";
+        case curve::p521: return "P-521";
+        case curve::ed25519: return "Ed25519";
+        case curve::none: break;
     }
     return "";
 }

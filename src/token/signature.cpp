@@ -24,20 +24,15 @@ family family_of(algorithm a) noexcept {
     switch (a) {
         case algorithm::rs256:
         case algorithm::rs384:
-        case algorithm::rs512:
-            return family::rsa_pkcs1;
+        case algorithm::rs512: return family::rsa_pkcs1;
         case algorithm::ps256:
         case algorithm::ps384:
-        case algorithm::ps512:
-            return family::rsa_pss;
+        case algorithm::ps512: return family::rsa_pss;
         case algorithm::es256:
         case algorithm::es384:
-        case algorithm::es512:
-            return family::ecdsa;
-        case algorithm::ed25519:
-            return family::ed25519;
-        default:
-            return family::hmac;
+        case algorithm::es512: return family::ecdsa;
+        case algorithm::ed25519: return family::ed25519;
+        default: return family::hmac;
     }
 }
 

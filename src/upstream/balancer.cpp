@@ -6,7 +6,8 @@ namespace lethe::upstream {
 
 balancer::balancer(const options& of, std::function<std::uint64_t()> random)
     : options_(of), random_(std::move(random)), state_(of.replicas.size()) {
-    // Workers and processes start at different places, or the first replica gets all first requests.
+    // Workers and processes start at different places, or the first replica gets all first
+    // requests.
     turn_ = random_() % state_.size();
     candidates_.reserve(state_.size());
 }
@@ -29,14 +30,15 @@ std::optional<std::size_t> balancer::choose(const std::vector<std::size_t>& amon
         // Over the candidates, not the replicas: a missing one's share is spread over all others.
         return among[++turn_ % among.size()];
     }
-    // Power of two choices (Mitzenmacher 2001): nearly as good as the least loaded of all, and no herd
-    // runs to the one that looked idle to everybody.
+    // Power of two choices (Mitzenmacher 2001): nearly as good as the least loaded of all, and no
+    // herd runs to the one that looked idle to everybody.
     const std::uint64_t bits = random_();
     const std::size_t first = (bits & 0xffffffff) % among.size();
     if (among.size() == 1) return among[first];
     std::size_t second = (bits >> 32) % (among.size() - 1);
     if (second >= first) ++second;
-    return state_[among[first]].under_way <= state_[among[second]].under_way ? among[first] : among[second];
+    return state_[among[first]].under_way <= state_[among[second]].under_way ? among[first]
+                                                                             : among[second];
 }
 
 bool balancer::any_usable(const std::vector<bool>& excluded) const {

@@ -13,19 +13,22 @@ namespace lethe::upstream {
 
 // One worker. Replicas are named by their place in options::replicas.
 class balancer {
-   public:
+ public:
     // `random` answers any 64 bits.
     balancer(const options& of, std::function<std::uint64_t()> random);
 
-    // A replica that is in use, has room and is not in `excluded`; nullopt: none. When every replica was
-    // ejected, the ejected ones are tried: some answer is better than none.
-    [[nodiscard]] std::optional<std::size_t> pick(steady_time now, const std::vector<bool>& excluded);
+    // A replica that is in use, has room and is not in `excluded`; nullopt: none. When every
+    // replica was ejected, the ejected ones are tried: some answer is better than none.
+    [[nodiscard]] std::optional<std::size_t> pick(steady_time now,
+                                                  const std::vector<bool>& excluded);
     // There is a replica that pick() would answer if it had room.
     [[nodiscard]] bool any_usable(const std::vector<bool>& excluded) const;
 
     void begin(std::size_t replica) { ++state_[replica].under_way; }
     void end(std::size_t replica) { --state_[replica].under_way; }
-    [[nodiscard]] std::uint32_t under_way(std::size_t replica) const { return state_[replica].under_way; }
+    [[nodiscard]] std::uint32_t under_way(std::size_t replica) const {
+        return state_[replica].under_way;
+    }
 
     void succeeded(std::size_t replica) { state_[replica].failures = 0; }
     // True: this failure ejected the replica.
@@ -34,7 +37,7 @@ class balancer {
     // What the active check says.
     void set_healthy(std::size_t replica, bool yes);
 
-   private:
+ private:
     struct state {
         std::uint32_t under_way = 0;
         std::uint32_t failures = 0;  // in a row

@@ -12,12 +12,13 @@ namespace {
 using namespace std::chrono_literals;
 
 class Balancer : public ::testing::Test {
-   protected:
+ protected:
     balancer make(balance_rule rule, std::size_t replicas) {
         what.balance = rule;
         what.connections_max = 4;
         what.ejection = {.consecutive_failures = 2, .for_how_long = 10s};
-        for (std::size_t i = 0; i < replicas; ++i) what.replicas.push_back({"127.0.0.1", static_cast<std::uint16_t>(9000 + i)});
+        for (std::size_t i = 0; i < replicas; ++i)
+            what.replicas.push_back({"127.0.0.1", static_cast<std::uint16_t>(9000 + i)});
         none.assign(replicas, false);
         return balancer(what, [this] { return random(); });
     }
@@ -38,7 +39,8 @@ TEST_F(Balancer, RoundRobinGivesEachItsTurn) {
 TEST_F(Balancer, LeastRequestsAvoidsTheBusyOne) {
     balancer of = make(balance_rule::least_requests, 2);
     of.begin(0);
-    for (int i = 0; i < 100; ++i) EXPECT_EQ(of.pick(now, none), 1U) << "both are looked at, the idle one wins";
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(of.pick(now, none), 1U) << "both are looked at, the idle one wins";
     of.begin(1);
     of.begin(1);
     for (int i = 0; i < 100; ++i) EXPECT_EQ(of.pick(now, none), 0U);

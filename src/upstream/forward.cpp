@@ -28,8 +28,8 @@ bool is_rebuilt(field_id id) {
 }
 
 // "name: earlier, own"; earlier values come from a trusted proxy, or were taken away before.
-void append_extended(std::string& out, std::string_view name, const http::fields& header, field_id id,
-                     std::string_view own) {
+void append_extended(std::string& out, std::string_view name, const http::fields& header,
+                     field_id id, std::string_view own) {
     out += name;
     out += ": ";
     for (const field_line& line : header)
@@ -64,8 +64,10 @@ void append_forwarded(std::string& out, const http::exchange& x) {
 
 void append_framing(std::string& out, const http::exchange& x) {
     if (x.request_body) {
-        if (const auto length = x.request_body->length()) http::append_content_length(out, *length);
-        else http::append_field(out, "Transfer-Encoding", "chunked");
+        if (const auto length = x.request_body->length())
+            http::append_content_length(out, *length);
+        else
+            http::append_field(out, "Transfer-Encoding", "chunked");
         return;
     }
     // RFC 9110 section 8.6: a method that anticipates content says so when there is none.
@@ -75,8 +77,8 @@ void append_framing(std::string& out, const http::exchange& x) {
 }
 
 bool backend_may_say(std::string_view name) {
-    static constexpr std::array<std::string_view, 4> allowed = {"lethe-session-patch", "lethe-session-if",
-                                                                "lethe-session-op", "lethe-idempotency"};
+    static constexpr std::array<std::string_view, 4> allowed = {
+        "lethe-session-patch", "lethe-session-if", "lethe-session-op", "lethe-idempotency"};
     return std::any_of(allowed.begin(), allowed.end(),
                        [name](std::string_view one) { return equal_ignoring_case(one, name); });
 }
@@ -88,10 +90,12 @@ void write_request_head(std::string& out, const http::exchange& x) {
     http::append_request_line(out, x.request);
     http::append_field(out, "Host", x.request.authority);
     http::append_fields(out, header, [](const field_line& line) { return !is_rebuilt(line.id); });
-    append_extended(out, "Via", header, field_id::via, x.request.version_minor == 0 ? "1.0 lethe" : "1.1 lethe");
+    append_extended(out, "Via", header, field_id::via,
+                    x.request.version_minor == 0 ? "1.0 lethe" : "1.1 lethe");
     append_extended(out, "X-Forwarded-For", header, field_id::x_forwarded_for, x.remote_address);
-    http::append_field(out, "X-Forwarded-Proto",
-                       header.first(field_id::x_forwarded_proto).value_or(x.secure ? "https" : "http"));
+    http::append_field(
+        out, "X-Forwarded-Proto",
+        header.first(field_id::x_forwarded_proto).value_or(x.secure ? "https" : "http"));
     http::append_field(out, "X-Forwarded-Host",
                        header.first(field_id::x_forwarded_host).value_or(x.request.authority));
     append_forwarded(out, x);

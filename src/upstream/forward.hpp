@@ -7,14 +7,15 @@
 
 namespace lethe::upstream {
 
-// Appends the head of the request that goes to a replica: the normalised target, the caller's Host, the
-// end-to-end fields, what the gateway adds (Via, X-Forwarded-*, Forwarded, Lethe-Attempt) and the
-// framing of the body. Fields of the connection stay behind (RFC 9110 section 7.6.1); those that it
-// names the server took away when it read the head.
+// Appends the head of the request that goes to a replica: the normalised target, the caller's Host,
+// the end-to-end fields, what the gateway adds (Via, X-Forwarded-*, Forwarded, Lethe-Attempt) and
+// the framing of the body. Fields of the connection stay behind (RFC 9110 section 7.6.1); those
+// that it names the server took away when it read the head.
 void write_request_head(std::string& out, const http::exchange& x);
 
-// Takes away what an answer may not bring to the client or to a filter: fields of the connection, and
-// Lethe-* fields other than those a backend may speak (Lethe-Session-Patch, -If, -Op, Lethe-Idempotency).
+// Takes away what an answer may not bring to the client or to a filter: fields of the connection,
+// and Lethe-* fields other than those a backend may speak (Lethe-Session-Patch, -If, -Op,
+// Lethe-Idempotency).
 void clean_answer(http::response_head& answer, bool keep_content_length);
 
 }  // namespace lethe::upstream

@@ -12,8 +12,9 @@ namespace {
 enum class errc { not_well = 1 };
 
 error_code make_error_code(errc e) {
-    static constexpr error_row rows[] = {
-        {int(errc::not_well), "the replica's health check did not answer 2xx", condition::unavailable}};
+    static constexpr error_row rows[] = {{int(errc::not_well),
+                                          "the replica's health check did not answer 2xx",
+                                          condition::unavailable}};
     static const table_category instance{"lethe.upstream", rows};
     return {static_cast<int>(e), instance};
 }
@@ -34,7 +35,9 @@ health_checker::health_checker(net::worker& on, const options& of, reporter repo
     for (std::size_t i = 0; i < of.replicas.size(); ++i) on.spawn(watch(shared_, i));
 }
 
-health_checker::~health_checker() { shared_->stopped = true; }
+health_checker::~health_checker() {
+    shared_->stopped = true;
+}
 
 task<> health_checker::ask(shared& with, std::size_t replica) {
     const health_options& rule = *with.what.health;
@@ -71,16 +74,19 @@ task<> health_checker::watch(std::shared_ptr<shared> with, std::size_t replica) 
             healthy = !healthy;
             in_a_row = 0;
             with->counts.healthy[replica]->set(healthy ? 1 : 0);
-            log::warn(healthy ? "upstream.replica_healthy" : "upstream.replica_unhealthy",
-                      {{"upstream", with->what.name},
-                       {"replica", to_authority(with->what.replicas[replica])},
-                       {"error", answered.has_error() ? describe(answered.error()) : std::string()}});
+            log::warn(
+                healthy ? "upstream.replica_healthy" : "upstream.replica_unhealthy",
+                {{"upstream", with->what.name},
+                 {"replica", to_authority(with->what.replicas[replica])},
+                 {"error", answered.has_error() ? describe(answered.error()) : std::string()}});
             with->report(replica, healthy);
         }
         // Up to a tenth later, so that many gateways do not ask in step.
-        const auto jitter = std::chrono::milliseconds(
-            static_cast<std::int64_t>(with->worker.cheap_random() % (static_cast<std::uint64_t>(rule.interval.count()) / 10 + 1)));
-        const result<> slept = co_await time.sleep_until(time.steady_now() + rule.interval + jitter);
+        const auto jitter = std::chrono::milliseconds(static_cast<std::int64_t>(
+            with->worker.cheap_random() %
+            (static_cast<std::uint64_t>(rule.interval.count()) / 10 + 1)));
+        const result<> slept =
+            co_await time.sleep_until(time.steady_now() + rule.interval + jitter);
         if (slept.has_error()) break;
     }
     co_return result<>{};

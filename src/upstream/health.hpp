@@ -12,7 +12,7 @@ namespace lethe::upstream {
 // One worker checks for all: `report` (called on that worker) passes it on. Checks go on until the
 // object is destroyed.
 class health_checker {
-   public:
+ public:
     using reporter = std::function<void(std::size_t replica, bool healthy)>;
 
     health_checker(net::worker& on, const options& of, reporter report);
@@ -20,7 +20,7 @@ class health_checker {
     health_checker(const health_checker&) = delete;
     health_checker& operator=(const health_checker&) = delete;
 
-   private:
+ private:
     struct shared;
     static task<> watch(std::shared_ptr<shared> with, std::size_t replica);
     static task<> ask(shared& with, std::size_t replica);

@@ -3,12 +3,15 @@
 namespace lethe::upstream {
 namespace {
 
-lethe::metrics::counter& outcome(lethe::metrics::registry& in, const options& of, const char* value) {
-    return in.make_counter("lethe_upstream_requests_total", "Requests given to an upstream, by what became of them.",
+lethe::metrics::counter& outcome(lethe::metrics::registry& in, const options& of,
+                                 const char* value) {
+    return in.make_counter("lethe_upstream_requests_total",
+                           "Requests given to an upstream, by what became of them.",
                            {{"upstream", of.name}, {"outcome", value}});
 }
 
-lethe::metrics::counter& count(lethe::metrics::registry& in, const options& of, const char* name, const char* help) {
+lethe::metrics::counter& count(lethe::metrics::registry& in, const options& of, const char* name,
+                               const char* help) {
     return in.make_counter(name, help, {{"upstream", of.name}});
 }
 
@@ -18,12 +21,15 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
     : answered(outcome(in, of, "answered")),
       not_sent(outcome(in, of, "not_sent")),
       unknown(outcome(in, of, "unknown")),
-      retries(count(in, of, "lethe_upstream_retries_total", "Requests sent to another replica or connection.")),
+      retries(count(in, of, "lethe_upstream_retries_total",
+                    "Requests sent to another replica or connection.")),
       connects(count(in, of, "lethe_upstream_connects_total", "Connections opened to replicas.")),
-      connect_failures(
-          count(in, of, "lethe_upstream_connect_failures_total", "Connections to replicas that failed.")),
-      ejections(count(in, of, "lethe_upstream_ejections_total", "Replicas left out for a while after failures.")),
-      overloaded(count(in, of, "lethe_upstream_overloaded_total", "Requests refused because all replicas were full.")) {
+      connect_failures(count(in, of, "lethe_upstream_connect_failures_total",
+                             "Connections to replicas that failed.")),
+      ejections(count(in, of, "lethe_upstream_ejections_total",
+                      "Replicas left out for a while after failures.")),
+      overloaded(count(in, of, "lethe_upstream_overloaded_total",
+                       "Requests refused because all replicas were full.")) {
     if (!of.health) return;
     for (const replica& one : of.replicas)
         healthy.push_back(&in.make_gauge("lethe_upstream_replica_healthy",

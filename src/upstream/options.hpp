@@ -1,4 +1,5 @@
-// What a user may say about an upstream. Plain values: the configuration fills them, the pool obeys.
+// What a user may say about an upstream. Plain values: the configuration fills them, the pool
+// obeys.
 #pragma once
 
 #include <chrono>

@@ -12,7 +12,8 @@
 namespace lethe::upstream {
 namespace {
 
-// A kept connection idle for longer than this is looked at before it is used: the replica may be gone.
+// A kept connection idle for longer than this is looked at before it is used: the replica may be
+// gone.
 constexpr std::chrono::milliseconds trust_idle_for{500};
 constexpr std::chrono::seconds retry_after{1};
 
@@ -22,13 +23,15 @@ http::client_timeouts timeouts_of(const options& o) {
 
 // For as long as an exchange waits for this connection.
 class waiting_scope {
-   public:
-    waiting_scope(http::exchange& x, http::cancellable& on) : exchange_(x) { exchange_.waiting_on = &on; }
+ public:
+    waiting_scope(http::exchange& x, http::cancellable& on) : exchange_(x) {
+        exchange_.waiting_on = &on;
+    }
     ~waiting_scope() { exchange_.waiting_on = nullptr; }
     waiting_scope(const waiting_scope&) = delete;
     waiting_scope& operator=(const waiting_scope&) = delete;
 
-   private:
+ private:
     http::exchange& exchange_;
 };
 
@@ -41,20 +44,23 @@ bool can_send_body(http::exchange& x, bool first_try) {
 
 // The body of an answer; holds the connection until it is let go.
 class answer_body final : public http::body_source {
-   public:
+ public:
     answer_body(pool& owner, std::size_t replica, pool::connection with, http::exchange& x)
         : pool_(owner), replica_(replica), connection_(std::move(with)), exchange_(x) {}
 
     task<std::string_view> read() override {
         // Cancelled when the client leaves while the replica is slow.
-        // The exchange's deadline ends with the head: a long answer may take its time, piece by piece.
+        // The exchange's deadline ends with the head: a long answer may take its time, piece by
+        // piece.
         const waiting_scope scope(exchange_, *connection_);
         co_return co_await connection_->read_body(steady_time::max());
     }
     std::optional<std::uint64_t> length() const noexcept override {
         return connection_->answer_framing().content_length;
     }
-    std::optional<std::string_view> whole() const noexcept override { return connection_->reader().whole_body(); }
+    std::optional<std::string_view> whole() const noexcept override {
+        return connection_->reader().whole_body();
+    }
     void release() noexcept override {
         // What was sent in one piece by way of whole() is used up.
         connection_->reader().skip_whole_body();
@@ -62,7 +68,7 @@ class answer_body final : public http::body_source {
         this->~answer_body();  // lives in the exchange's arena
     }
 
-   private:
+ private:
     ~answer_body() = default;
 
     pool& pool_;
@@ -117,7 +123,9 @@ task<> pool::handle(http::exchange& x) {
         }
         balancer_.end(*picked);
         room_.notify_one();
-        if (last == attempt::refused_locally || last == attempt::cancelled || last == attempt::timed_out) break;
+        if (last == attempt::refused_locally || last == attempt::cancelled ||
+            last == attempt::timed_out)
+            break;
         if (last == attempt::not_sent) {
             tried[*picked] = true;
             continue;
@@ -139,7 +147,8 @@ task<> pool::handle(http::exchange& x) {
 
 // Waits until a connection is free. Refused: there is none in time, and the answer is set.
 task<pool::room> pool::make_room(http::exchange& x) {
-    const steady_time until = std::min(x.deadline, worker_.time().steady_now() + options_.connect_timeout);
+    const steady_time until =
+        std::min(x.deadline, worker_.time().steady_now() + options_.connect_timeout);
     if (room_.waiting() < options_.requests_waiting_max) {
         const result<> woken = co_await room_.wait(until);
         if (woken.has_value()) co_return room::free;
@@ -170,13 +179,14 @@ task<pool::connection> pool::open(std::size_t replica, steady_time deadline) {
     const struct replica& to = options_.replicas[replica];
     metrics_.connects.add();
     result<net::stream> stream = co_await net::connect(
-        worker_, {to.host, to.port}, std::min(deadline, worker_.time().steady_now() + options_.connect_timeout));
+        worker_, {to.host, to.port},
+        std::min(deadline, worker_.time().steady_now() + options_.connect_timeout));
     if (stream.has_error()) {
         metrics_.connect_failures.add();
         co_return stream.error();
     }
-    co_return std::make_unique<http::client_connection>(worker_, *std::move(stream), http::head_limits{},
-                                                        timeouts_of(options_));
+    co_return std::make_unique<http::client_connection>(worker_, *std::move(stream),
+                                                        http::head_limits{}, timeouts_of(options_));
 }
 
 task<pool::attempt> pool::ask(http::exchange& x, std::size_t replica, bool fresh) {
@@ -198,18 +208,23 @@ task<pool::attempt> pool::ask(http::exchange& x, std::size_t replica, bool fresh
     co_return co_await transfer(x, replica, std::move(with), was_kept);
 }
 
-task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept) {
+task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, connection with,
+                                   bool was_kept) {
     http::client_connection& c = *with;
     result<> done{};
     {
         const waiting_scope scope(x, c);
         head_.clear();
         write_request_head(head_, x);
-        // The head is handed to the kernel at once or copied: head_ is the pool's, not this request's.
-        const std::string_view head = x.request_body && !x.request_body->whole() ? x.memory().copy(head_) : head_;
+        // The head is handed to the kernel at once or copied: head_ is the pool's, not this
+        // request's.
+        const std::string_view head =
+            x.request_body && !x.request_body->whole() ? x.memory().copy(head_) : head_;
         done = co_await c.send(head, x.request_body.get(), x.deadline);
-        // A peer that does not take the rest may have said why: an answer is worth more than the error.
-        if (done.has_value() || (done.error() == condition::unavailable && !c.body_failed() && c.anything_sent()))
+        // A peer that does not take the rest may have said why: an answer is worth more than the
+        // error.
+        if (done.has_value() ||
+            (done.error() == condition::unavailable && !c.body_failed() && c.anything_sent()))
             done = co_await c.read_head(x.request.method, x.response, x.deadline);
     }
     if (done.has_value()) {
@@ -220,10 +235,12 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
         co_return attempt::answered;
     }
     if (c.anything_sent()) x.outcome = http::upstream_outcome::unknown;
-    if (c.body_failed()) co_return refuse_body(x, done.error()) ? attempt::refused_locally : attempt::cancelled;
+    if (c.body_failed())
+        co_return refuse_body(x, done.error()) ? attempt::refused_locally : attempt::cancelled;
     if (done.error() == condition::cancelled) co_return attempt::cancelled;
     const bool nothing_came = c.reader().empty();
-    if (done.error() == condition::unavailable && was_kept && nothing_came) co_return attempt::stale;
+    if (done.error() == condition::unavailable && was_kept && nothing_came)
+        co_return attempt::stale;
     log::warn("upstream.broke_off", {{"upstream", options_.name},
                                      {"replica", authorities_[replica]},
                                      {"error", describe(done.error())}});
@@ -236,7 +253,8 @@ void pool::attach_answer(http::exchange& x, std::size_t replica, connection with
     const bool no_body = x.request.method == http::method::head || x.response.status == 204 ||
                          x.response.status == 304;
     clean_answer(x.response, no_body);
-    if (with->reader().body_done() && (no_body || how.content_length == std::optional<std::uint64_t>(0))) {
+    if (with->reader().body_done() &&
+        (no_body || how.content_length == std::optional<std::uint64_t>(0))) {
         give_back(replica, std::move(with));
         return;
     }
@@ -257,22 +275,29 @@ void pool::failed(std::size_t replica) {
     if (!balancer_.failed(replica, worker_.time().steady_now())) return;
     metrics_.ejections.add();
     kept_[replica].clear();
-    log::warn("upstream.replica_ejected", {{"upstream", options_.name}, {"replica", authorities_[replica]}});
+    log::warn("upstream.replica_ejected",
+              {{"upstream", options_.name}, {"replica", authorities_[replica]}});
 }
 
 // The request's own body could not be read. False: the client is gone and nobody reads an answer.
 bool pool::refuse_body(http::exchange& x, const error_code& why) {
-    if (why == condition::too_large) http::answer_problem(x, http::problems::body_too_large);
-    else if (why == condition::timeout) http::answer_problem(x, http::problems::request_timeout);
-    else if (why == condition::malformed) http::answer_problem(x, http::problems::malformed_request);
-    else return false;
+    if (why == condition::too_large)
+        http::answer_problem(x, http::problems::body_too_large);
+    else if (why == condition::timeout)
+        http::answer_problem(x, http::problems::request_timeout);
+    else if (why == condition::malformed)
+        http::answer_problem(x, http::problems::malformed_request);
+    else
+        return false;
     return true;
 }
 
 void pool::answer_failure(http::exchange& x, attempt last) {
     using enum attempt;
-    if (x.outcome == http::upstream_outcome::unknown) metrics_.unknown.add();
-    else metrics_.not_sent.add();
+    if (x.outcome == http::upstream_outcome::unknown)
+        metrics_.unknown.add();
+    else
+        metrics_.not_sent.add();
     if (last == refused_locally) return;
     if (x.outcome == http::upstream_outcome::not_sent) {
         http::answer_problem(x, problems::unavailable, {.retry_after = retry_after});
@@ -280,7 +305,8 @@ void pool::answer_failure(http::exchange& x, attempt last) {
     }
     http::answer_problem(x, last == timed_out ? problems::timed_out : problems::broke_off);
     // An idempotent request may simply be sent again; of the others nobody knows whether they ran.
-    if (!http::is_idempotent(x.request.method)) x.response.header.append_borrowed("Lethe-Outcome", "unknown");
+    if (!http::is_idempotent(x.request.method))
+        x.response.header.append_borrowed("Lethe-Outcome", "unknown");
 }
 
 }  // namespace lethe::upstream

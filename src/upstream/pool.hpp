@@ -1,4 +1,5 @@
-// An upstream: its replicas, the connections kept to them, and the way of one request to one of them.
+// An upstream: its replicas, the connections kept to them, and the way of one request to one of
+// them.
 #pragma once
 
 #include "http/client.hpp"
@@ -15,12 +16,12 @@ namespace lethe::upstream {
 
 // One worker. Outlives the exchanges it handles and their bodies (exchange::keeps).
 class pool final : public http::handler {
-   public:
+ public:
     pool(net::worker& on, options what);
     ~pool() override;
 
-    // Sets the answer and x.outcome. Never sends a request that may have run a second time, unless its
-    // method is idempotent.
+    // Sets the answer and x.outcome. Never sends a request that may have run a second time, unless
+    // its method is idempotent.
     task<> handle(http::exchange& x) override;
 
     // What the active check found; on this pool's worker.
@@ -28,7 +29,7 @@ class pool final : public http::handler {
 
     [[nodiscard]] const options& what() const noexcept { return options_; }
 
-   private:
+ private:
     friend class answer_body;
 
     using connection = std::unique_ptr<http::client_connection>;

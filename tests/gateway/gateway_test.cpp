@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <csignal>
 #include <atomic>
+#include <csignal>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -16,7 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool contains(const std::string& text, std::string_view what) { return text.find(what) != std::string::npos; }
+bool contains(const std::string& text, std::string_view what) {
+    return text.find(what) != std::string::npos;
+}
 
 // A backend that remembers what it got and answers with what the test wants.
 class backend {
@@ -24,7 +26,9 @@ class backend {
     explicit backend(std::string fields = {}, std::chrono::milliseconds pause = 0ms)
         : fields_(std::move(fields)), pause_(pause), origin_([this](raw_socket& c) { serve(c); }) {}
 
-    [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(origin_.port()); }
+    [[nodiscard]] std::string url() const {
+        return "http://127.0.0.1:" + std::to_string(origin_.port());
+    }
     [[nodiscard]] std::vector<std::string> requests() {
         const std::lock_guard lock(mutex_);
         return requests_;
@@ -49,7 +53,8 @@ class backend {
                 const std::lock_guard lock(mutex_);
                 requests_.push_back(request);
                 const std::string body = "answer " + std::to_string(requests_.size());
-                answer = "HTTP/1.1 200 OK\r\n" + fields_ + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+                answer = "HTTP/1.1 200 OK\r\n" + fields_ +
+                         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
             }
             connection.send(answer);
         }
@@ -63,8 +68,8 @@ class backend {
 };
 
 std::string plain_configuration(const backend& behind, const std::string& more = {}) {
-    return "store: \"sqlite:${DIR}/state.db\"\nupstreams:\n  - {name: app, replicas: [\"" + behind.url() + "\"]}\n" + more +
-           "routes:\n  - match: {prefix: /}\n    upstream: app\n";
+    return "store: \"sqlite:${DIR}/state.db\"\nupstreams:\n  - {name: app, replicas: [\"" +
+           behind.url() + "\"]}\n" + more + "routes:\n  - match: {prefix: /}\n    upstream: app\n";
 }
 
 TEST(Gateway, ProxiesAPlainRequestAndAnswersTheAdmin) {
@@ -78,16 +83,24 @@ TEST(Gateway, ProxiesAPlainRequestAndAnswersTheAdmin) {
     EXPECT_EQ(admin.get("/nothing").status, 404);
     EXPECT_EQ(admin.post("/metrics", "").status, 405);
     const std::string metrics = admin.get("/metrics").body;
-    for (const char* line : {"lethe_gateway_requests_total{route=\"", "lethe_upstream_requests_total{outcome=\"answered\",upstream=\"app\"} 1",
-                             "lethe_gateway_request_duration_seconds_count{route=\"", "lethe_gateway_workers 2", "lethe_bugs_total 0"})
-        EXPECT_TRUE(contains(metrics, line) || contains(metrics, "upstream=\"app\",outcome=\"answered\"} 1")) << line << "\n" << metrics;
+    for (const char* line :
+         {"lethe_gateway_requests_total{route=\"",
+          "lethe_upstream_requests_total{outcome=\"answered\",upstream=\"app\"} 1",
+          "lethe_gateway_request_duration_seconds_count{route=\"", "lethe_gateway_workers 2",
+          "lethe_bugs_total 0"})
+        EXPECT_TRUE(contains(metrics, line) ||
+                    contains(metrics, "upstream=\"app\",outcome=\"answered\"} 1"))
+            << line << "\n"
+            << metrics;
 }
 
 TEST(Gateway, EveryMistakeOfTheFileIsReportedAndNothingStarts) {
-    running_gateway gateway("upstrems: []\nroutes:\n  - match: {prefix: /}\n    upstream: nobody\n    timeout: soon\n");
+    running_gateway gateway(
+        "upstrems: []\nroutes:\n  - match: {prefix: /}\n    upstream: nobody\n    timeout: soon\n");
     const auto refused = gateway.start_refused();
     EXPECT_EQ(refused.exit, 1);
-    for (const char* part : {"lethe.yaml:4:1", "upstreams", "nobody", "soon", "nothing was started"})
+    for (const char* part :
+         {"lethe.yaml:4:1", "upstreams", "nobody", "soon", "nothing was started"})
         EXPECT_TRUE(contains(refused.output, part)) << part << "\n" << refused.output;
 }
 
@@ -107,8 +120,9 @@ TEST(Gateway, APortInUseIsSaidPlainly) {
 TEST(Gateway, AStoreThatIsNotADatabaseIsSaidPlainlyAndLeftAlone) {
     backend behind;
     running_gateway gateway(plain_configuration(behind));
-    const std::string precious = "this is my diary, not a database, and longer than a header of one hundred bytes, "
-                                 "so that nobody can take it for an empty file";
+    const std::string precious =
+        "this is my diary, not a database, and longer than a header of one hundred bytes, "
+        "so that nobody can take it for an empty file";
     std::ofstream(gateway.folder.path() / "state.db") << precious;
     const auto refused = gateway.start_refused();
     EXPECT_EQ(refused.exit, 1);
@@ -121,27 +135,42 @@ TEST(Gateway, AStoreThatIsNotADatabaseIsSaidPlainlyAndLeftAlone) {
 
 TEST(Gateway, ForgedFieldsAreTakenAwayOnEveryRoute) {
     backend behind;
-    const std::string key = run_command({lethe_binary(), "token", "key", "--alg", "ES256", "--kid", "k1"}, 10s).output;
-    running_gateway gateway("store: \"sqlite:${DIR}/state.db\"\nissuers:\n  - {name: id, issuer: \"https://id.example\", audience: [shop], "
-                            "algorithms: [ES256], keys: {file: \"${DIR}/keys.json\"}}\nupstreams:\n  - {name: app, replicas: [\"" +
-                            behind.url() + "\"]}\nroutes:\n  - match: {path: /me}\n    authenticate: {issuers: [id], forward: {sub: X-User}}\n"
-                            "    upstream: app\n  - match: {prefix: /}\n    upstream: app\n");
+    const std::string key =
+        run_command({lethe_binary(), "token", "key", "--alg", "ES256", "--kid", "k1"}, 10s).output;
+    running_gateway gateway(
+        "store: \"sqlite:${DIR}/state.db\"\nissuers:\n  - {name: id, issuer: "
+        "\"https://id.example\", audience: [shop], "
+        "algorithms: [ES256], keys: {file: \"${DIR}/keys.json\"}}\nupstreams:\n  - {name: app, "
+        "replicas: [\"" +
+        behind.url() +
+        "\"]}\nroutes:\n  - match: {path: /me}\n    authenticate: {issuers: [id], forward: {sub: "
+        "X-User}}\n"
+        "    upstream: app\n  - match: {prefix: /}\n    upstream: app\n");
     std::ofstream(gateway.folder.path() / "keys.json") << key;
     ASSERT_TRUE(gateway.start());
     client user(gateway.port);
-    const field_list forged = {{"X-User", "root"}, {"x_user", "root"}, {"Lethe-Attempt", "7"}, {"Lethe-Session", ":e30=:"},
-                               {"X-Forwarded-For", "6.6.6.6"}, {"Forwarded", "for=6.6.6.6"}};
+    const field_list forged = {{"X-User", "root"},
+                               {"x_user", "root"},
+                               {"Lethe-Attempt", "7"},
+                               {"Lethe-Session", ":e30=:"},
+                               {"X-Forwarded-For", "6.6.6.6"},
+                               {"Forwarded", "for=6.6.6.6"}};
     EXPECT_EQ(user.get("/open", forged).status, 200);
     const std::string open = behind.last();
-    for (const char* part : {"root", "Lethe-", "6.6.6.6"}) EXPECT_FALSE(contains(open, part)) << part << open;
+    for (const char* part : {"root", "Lethe-", "6.6.6.6"})
+        EXPECT_FALSE(contains(open, part)) << part << open;
     EXPECT_TRUE(contains(open, "X-Forwarded-For: 127.0.0.1\r\n")) << open;
 
     EXPECT_EQ(user.get("/me", forged).status, 401);
     const std::string token =
-        run_command({lethe_binary(), "token", "sign", "--key", (gateway.folder.path() / "keys.json").string(), "--iss",
-                     "https://id.example", "--aud", "shop", "--sub", "alice", "--ttl", "1h"}, 10s).output;
+        run_command({lethe_binary(), "token", "sign", "--key",
+                     (gateway.folder.path() / "keys.json").string(), "--iss", "https://id.example",
+                     "--aud", "shop", "--sub", "alice", "--ttl", "1h"},
+                    10s)
+            .output;
     field_list with_token = forged;
-    with_token.emplace_back("Connection", "keep-alive, X-User");  // must not take away what is set later
+    with_token.emplace_back("Connection",
+                            "keep-alive, X-User");  // must not take away what is set later
     with_token.emplace_back("Authorization", "Bearer " + token.substr(0, token.find('\n')));
     EXPECT_EQ(user.get("/me", with_token).status, 200);
     EXPECT_TRUE(contains(behind.last(), "X-User: alice\r\n")) << behind.last();
@@ -151,13 +180,15 @@ TEST(Gateway, ForgedFieldsAreTakenAwayOnEveryRoute) {
     of_signature = of_signature == 'A' ? 'B' : 'A';
     const http_answer bad = user.get("/me", with_token);
     EXPECT_EQ(bad.status, 401);
-    EXPECT_TRUE(contains(bad.field_or_empty("WWW-Authenticate"), "invalid_token")) << bad.field_or_empty("WWW-Authenticate");
+    EXPECT_TRUE(contains(bad.field_or_empty("WWW-Authenticate"), "invalid_token"))
+        << bad.field_or_empty("WWW-Authenticate");
 }
 
 TEST(Gateway, UnmatchedRequestsGet404OrThe405ThatNamesTheMethods) {
     backend behind;
-    running_gateway gateway("store: \"memory:\"\nupstreams:\n  - {name: app, replicas: [\"" + behind.url() +
-                            "\"]}\nroutes:\n  - match: {path: /orders, methods: [POST, PUT]}\n    upstream: app\n");
+    running_gateway gateway(
+        "store: \"memory:\"\nupstreams:\n  - {name: app, replicas: [\"" + behind.url() +
+        "\"]}\nroutes:\n  - match: {path: /orders, methods: [POST, PUT]}\n    upstream: app\n");
     ASSERT_TRUE(gateway.start());
     client user(gateway.port);
     const http_answer missing = user.get("/nothing");
@@ -181,7 +212,8 @@ TEST(Gateway, ATraceIsPassedOnOrMade) {
     EXPECT_EQ(user.get("/", {{"traceparent", "00-0-0-0"}}).status, 200);
     EXPECT_TRUE(contains(behind.last(), "traceparent: 00-")) << behind.last();
     EXPECT_FALSE(contains(behind.last(), "00-0-0-0")) << behind.last();
-    EXPECT_TRUE(contains(gateway.log(), "4bf92f3577b34da6a3ce929d0e0e4736")) << "the access log names the trace";
+    EXPECT_TRUE(contains(gateway.log(), "4bf92f3577b34da6a3ce929d0e0e4736"))
+        << "the access log names the trace";
 }
 
 TEST(Gateway, AReloadChangesRoutesAndABadFileChangesNothing) {
@@ -216,8 +248,10 @@ TEST(Gateway, SigtermUnderLoadAnswersEveryRequestAndExitsCleanly) {
             while (true) {
                 const http_answer answer = user.get("/");
                 if (answer.failure == http_failure::refused) return;  // it listens no more
-                if (answer.complete() && answer.status == 200) ++answered;
-                else ++lost;
+                if (answer.complete() && answer.status == 200)
+                    ++answered;
+                else
+                    ++lost;
             }
         });
     while (answered < 200) std::this_thread::sleep_for(1ms);
@@ -225,16 +259,19 @@ TEST(Gateway, SigtermUnderLoadAnswersEveryRequestAndExitsCleanly) {
     for (std::thread& one : clients) one.join();
     EXPECT_EQ(gateway.running().wait(10s), 0);
     EXPECT_EQ(lost, 0);
-    EXPECT_TRUE(contains(gateway.log(), "\"event\":\"gateway.stopped\",\"clean\":true")) << gateway.log();
+    EXPECT_TRUE(contains(gateway.log(), "\"event\":\"gateway.stopped\",\"clean\":true"))
+        << gateway.log();
 }
 
 TEST(Gateway, AnOutcomeIsReplayedAfterAKillAndByAnotherProcess) {
     backend behind;
     const std::string rest = "upstreams:\n  - {name: app, replicas: [\"" + behind.url() +
-                             "\"]}\nroutes:\n  - match: {prefix: /}\n    idempotency: {mode: required, scope: public}\n    upstream: app\n";
+                             "\"]}\nroutes:\n  - match: {prefix: /}\n    idempotency: {mode: "
+                             "required, scope: public}\n    upstream: app\n";
     running_gateway first("store: \"sqlite:${DIR}/state.db\"\n" + rest);
     ASSERT_TRUE(first.start());
-    running_gateway second("store: \"sqlite:" + first.folder.path().string() + "/state.db\"\n" + rest);
+    running_gateway second("store: \"sqlite:" + first.folder.path().string() + "/state.db\"\n" +
+                           rest);
     ASSERT_TRUE(second.start());
     const field_list key = {{"Idempotency-Key", "7f1d2f0e-7d1e-4b59-9a1c-1f2e3d4c5b6a"}};
     client one(first.port);
@@ -259,10 +296,12 @@ TEST(Gateway, ASessionFollowsItsCookieThroughAnyProcess) {
     // {"cart":{"items":["a"]}} as a merge patch.
     backend behind("Lethe-Session-Patch: :eyJjYXJ0Ijp7Iml0ZW1zIjpbImEiXX19:;type=merge\r\n");
     const std::string rest = "upstreams:\n  - {name: app, replicas: [\"" + behind.url() +
-                             "\"]}\nroutes:\n  - match: {prefix: /}\n    session: {read: [cart], write: [cart]}\n    upstream: app\n";
+                             "\"]}\nroutes:\n  - match: {prefix: /}\n    session: {read: [cart], "
+                             "write: [cart]}\n    upstream: app\n";
     running_gateway first("store: \"sqlite:${DIR}/state.db\"\n" + rest);
     ASSERT_TRUE(first.start());
-    running_gateway second("store: \"sqlite:" + first.folder.path().string() + "/state.db\"\n" + rest);
+    running_gateway second("store: \"sqlite:" + first.folder.path().string() + "/state.db\"\n" +
+                           rest);
     ASSERT_TRUE(second.start());
     client user(first.port);
     const http_answer made = user.get("/");
@@ -272,9 +311,11 @@ TEST(Gateway, ASessionFollowsItsCookieThroughAnyProcess) {
     behind.set_fields("");
     user.use_port(second.port);
     EXPECT_EQ(user.get("/").status, 200);
-    EXPECT_TRUE(contains(behind.last(), "Lethe-Session: :eyJjYXJ0Ijp7Iml0ZW1zIjpbImEiXX19:\r\n")) << behind.last();
+    EXPECT_TRUE(contains(behind.last(), "Lethe-Session: :eyJjYXJ0Ijp7Iml0ZW1zIjpbImEiXX19:\r\n"))
+        << behind.last();
     EXPECT_FALSE(contains(behind.last(), "__Host-lethe")) << behind.last();
-    EXPECT_FALSE(contains(first.log() + second.log(), user.cookies()["__Host-lethe"])) << "a cookie is in a log";
+    EXPECT_FALSE(contains(first.log() + second.log(), user.cookies()["__Host-lethe"]))
+        << "a cookie is in a log";
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ std::string read_file(const std::filesystem::path& at) {
 
 }  // namespace
 
-std::string lethe_binary() { return LETHE_BINARY; }
+std::string lethe_binary() {
+    return LETHE_BINARY;
+}
 
 running_gateway::running_gateway(std::string rest) {
     const auto ports = free_ports(2);
@@ -33,7 +35,8 @@ void running_gateway::rewrite(std::string rest) {
     std::ofstream out(folder.path() / "lethe.yaml");
     out << "listen: [{address: \"127.0.0.1:" << port << "\"}]\n"
         << "admin: {address: \"127.0.0.1:" << admin_port << "\"}\n"
-        << "workers: 2\n" << rest;
+        << "workers: 2\n"
+        << rest;
 }
 
 std::vector<std::string> running_gateway::command() const {
@@ -57,7 +60,9 @@ running_gateway::refusal running_gateway::start_refused() {
     return {done.exit, done.output};
 }
 
-std::string running_gateway::log() const { return read_file(folder.path() / "log"); }
+std::string running_gateway::log() const {
+    return read_file(folder.path() / "log");
+}
 
 bool running_gateway::wait_for_event(std::string_view event, int times) const {
     const std::string wanted = "\"event\":\"" + std::string(event) + "\"";

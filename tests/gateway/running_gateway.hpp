@@ -14,7 +14,8 @@ namespace lethe::test {
 
 class running_gateway {
  public:
-    // `routes` is everything behind listen, admin, workers and log; `${DIR}` in it becomes the folder.
+    // `routes` is everything behind listen, admin, workers and log; `${DIR}` in it becomes the
+    // folder.
     explicit running_gateway(std::string rest);
     ~running_gateway();
 

@@ -51,18 +51,12 @@ std::atomic<bool> client::interrupted_{false};
 
 std::string_view to_text(http_failure f) noexcept {
     switch (f) {
-        case http_failure::none:
-            return "none";
-        case http_failure::refused:
-            return "refused";
-        case http_failure::lost:
-            return "lost";
-        case http_failure::timeout:
-            return "timeout";
-        case http_failure::nonsense:
-            return "nonsense";
-        case http_failure::interrupted:
-            return "interrupted";
+        case http_failure::none: return "none";
+        case http_failure::refused: return "refused";
+        case http_failure::lost: return "lost";
+        case http_failure::timeout: return "timeout";
+        case http_failure::nonsense: return "nonsense";
+        case http_failure::interrupted: return "interrupted";
     }
     return "?";
 }

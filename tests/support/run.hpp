@@ -4,6 +4,7 @@
 #include "base/task.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+
 #include <optional>
 #include <utility>
 #include <vector>

@@ -34,7 +34,9 @@ std::uint16_t bind_anywhere(int descriptor) {
 
 raw_socket::raw_socket(raw_socket&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), buffer_(std::move(other.buffer_)) {}
-raw_socket::~raw_socket() { close(); }
+raw_socket::~raw_socket() {
+    close();
+}
 
 raw_socket raw_socket::connect(std::uint16_t port) {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -104,14 +106,16 @@ std::string raw_socket::read_message() {
     std::string out = read_until("\r\n\r\n");
     if (const auto at = out.find("Content-Length: "); at != std::string::npos)
         return out + read_bytes(std::strtoull(out.c_str() + at + 16, nullptr, 10));
-    if (out.find("Transfer-Encoding: chunked") != std::string::npos) return out + read_until("0\r\n\r\n");
+    if (out.find("Transfer-Encoding: chunked") != std::string::npos)
+        return out + read_until("0\r\n\r\n");
     return out;
 }
 
 bool raw_socket::closed_within(std::chrono::milliseconds at_most) {
     if (descriptor_ < 0) return true;
     pollfd waiting{descriptor_, POLLIN, 0};
-    if (!buffer_.empty() || ::poll(&waiting, 1, static_cast<int>(at_most.count())) != 1) return false;
+    if (!buffer_.empty() || ::poll(&waiting, 1, static_cast<int>(at_most.count())) != 1)
+        return false;
     char byte = 0;
     return ::recv(descriptor_, &byte, 1, 0) <= 0;
 }

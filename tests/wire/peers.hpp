@@ -1,5 +1,5 @@
-// Both peers of a gateway under test, byte by byte: a client that sends what it is told, an origin that
-// answers what it is told. Plain blocking sockets, none of lethe's own code.
+// Both peers of a gateway under test, byte by byte: a client that sends what it is told, an origin
+// that answers what it is told. Plain blocking sockets, none of lethe's own code.
 #pragma once
 
 #include <atomic>

@@ -27,10 +27,12 @@ proxy::proxy(proxy_options options) : impl_(std::make_unique<impl>(std::move(opt
     upstream::options what;
     what.name = "origin";
     what.balance = upstream::balance_rule::round_robin;
-    for (const std::uint16_t port : impl_->options.replicas) what.replicas.push_back({"127.0.0.1", port});
+    for (const std::uint16_t port : impl_->options.replicas)
+        what.replicas.push_back({"127.0.0.1", port});
     if (impl_->options.adjust) impl_->options.adjust(what);
     impl_->pool = std::make_unique<upstream::pool>(impl_->worker, what);
-    impl_->server = std::make_unique<http::server>(impl_->worker, impl_->options.server, *impl_, impl_.get());
+    impl_->server =
+        std::make_unique<http::server>(impl_->worker, impl_->options.server, *impl_, impl_.get());
     const result<net::address> at = impl_->server->listen({"127.0.0.1", 0});
     if (at.has_error()) std::abort();
     port_ = at->port;
@@ -43,7 +45,9 @@ proxy::~proxy() {
     impl_->pool.reset();
 }
 
-int proxy::finished_count() const noexcept { return impl_->count; }
+int proxy::finished_count() const noexcept {
+    return impl_->count;
+}
 
 void proxy::drain() {
     std::promise<void> done;

@@ -1,4 +1,5 @@
-// A server with a pool behind it, on a worker of its own: the way of a request without configuration.
+// A server with a pool behind it, on a worker of its own: the way of a request without
+// configuration.
 #pragma once
 
 #include "http/server.hpp"

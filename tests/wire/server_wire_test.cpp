@@ -14,17 +14,22 @@ void echo(raw_socket& connection) {
     while (true) {
         const std::string request = connection.read_message();
         if (request.empty()) return;
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(request.size()) + "\r\n\r\n" + request);
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(request.size()) +
+                        "\r\n\r\n" + request);
     }
 }
 
 int count(std::string_view text, std::string_view what) {
     int found = 0;
-    for (std::size_t at = 0; (at = text.find(what, at)) != std::string_view::npos; at += what.size()) ++found;
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string_view::npos;
+         at += what.size())
+        ++found;
     return found;
 }
 
-bool contains(const std::string& text, std::string_view what) { return text.find(what) != std::string::npos; }
+bool contains(const std::string& text, std::string_view what) {
+    return text.find(what) != std::string::npos;
+}
 
 TEST(ServerWire, KeepsTheConnectionForTheNextRequest) {
     scripted_origin origin(echo);
@@ -44,8 +49,11 @@ TEST(ServerWire, PipelinedRequestsAreAnsweredInOrderWhereverThePacketsEnd) {
     proxy gateway({.replicas = {origin.port()}});
     std::string all;
     for (int i = 0; i < 4; ++i)
-        all += "POST /p" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" +
-               "POST /c" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+        all += "POST /p" + std::to_string(i) +
+               " HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + "POST /c" +
+               std::to_string(i) +
+               " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+               "chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     for (const std::size_t size : {std::size_t{1}, std::size_t{7}, std::size_t{64}, all.size()}) {
         raw_socket client = raw_socket::connect(gateway.port());
         client.send_in_pieces(all, size);
@@ -90,7 +98,9 @@ TEST(ServerWire, AChunkedBodyAboveTheLimitIsRefusedWhereItPassesIt) {
     settings.body_bytes_max = 10;
     proxy gateway({.replicas = {origin.port()}, .server = settings});
     raw_socket client = raw_socket::connect(gateway.port());
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n");
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n");
     const std::string answer = client.read_all();
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer;
 }
@@ -101,7 +111,8 @@ TEST(ServerWire, AnAnswerToAnUnreadBodyArrivesAndEndsTheConnection) {
     proxy gateway({.replicas = {closed_port()}, .server = settings});
     raw_socket client = raw_socket::connect(gateway.port());
     // The client sends all of it before it reads: a reset would lose the answer.
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'x'));
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" +
+                std::string(200'000, 'x'));
     const std::string answer = client.read_all();
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer;
     EXPECT_TRUE(contains(answer, "Connection: close\r\n")) << answer;
@@ -129,7 +140,8 @@ TEST(ServerWire, ASlowHeadIsRefusedAsAWholeHoweverItTrickles) {
     raw_socket client = raw_socket::connect(gateway.port());
     const auto begun = std::chrono::steady_clock::now();
     client.send("GET / HTTP/1.1\r\n");
-    while (std::chrono::steady_clock::now() - begun < 2s && client.send("X: y\r\n")) std::this_thread::sleep_for(50ms);
+    while (std::chrono::steady_clock::now() - begun < 2s && client.send("X: y\r\n"))
+        std::this_thread::sleep_for(50ms);
     EXPECT_LT(std::chrono::steady_clock::now() - begun, 3s);
     EXPECT_GE(gateway.finished_count(), 1);
 }
@@ -146,12 +158,15 @@ TEST(ServerWire, UpgradesAreRefusedClearlyAndHttp2OffersAreIgnored) {
     scripted_origin origin(echo);
     proxy gateway({.replicas = {origin.port()}});
     raw_socket socket = raw_socket::connect(gateway.port());
-    socket.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    socket.send(
+        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     const std::string refused = socket.read_message();
     EXPECT_TRUE(refused.starts_with("HTTP/1.1 501 ")) << refused;
     EXPECT_TRUE(contains(refused, "urn:lethe:problem:upgrade-not-supported")) << refused;
     raw_socket curl = raw_socket::connect(gateway.port());
-    curl.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n");
+    curl.send(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "
+        "h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n");
     const std::string served = curl.read_message();
     EXPECT_TRUE(served.starts_with("HTTP/1.1 200 ")) << served;
     EXPECT_FALSE(contains(served, "HTTP2-Settings")) << served;
@@ -175,7 +190,8 @@ TEST(ServerWire, HeadHasTheLengthAndNoBody) {
 TEST(ServerWire, Http10GetsTheBodyUntilTheEndOfTheConnection) {
     scripted_origin origin([](raw_socket& connection) {
         connection.read_until("\r\n\r\n");
-        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        connection.send(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
         connection.read_all();
     });
     proxy gateway({.replicas = {origin.port()}});
@@ -204,7 +220,8 @@ TEST(ServerWire, ADrainAnswersWhatIsUnderWayAndThenCloses) {
     EXPECT_TRUE(contains(answer, "Connection: close\r\n")) << answer;
     EXPECT_TRUE(idle.closed_within(3s));
     std::this_thread::sleep_for(200ms);
-    EXPECT_TRUE(raw_socket::connect(gateway.port()).closed_within(1s)) << "nothing listens any more";
+    EXPECT_TRUE(raw_socket::connect(gateway.port()).closed_within(1s))
+        << "nothing listens any more";
 }
 
 }  // namespace

@@ -11,7 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool contains(const std::string& text, std::string_view what) { return text.find(what) != std::string::npos; }
+bool contains(const std::string& text, std::string_view what) {
+    return text.find(what) != std::string::npos;
+}
 
 std::string ask(std::uint16_t port, const std::string& request) {
     raw_socket client = raw_socket::connect(port);
@@ -31,22 +33,28 @@ TEST(UpstreamWire, FieldsOfTheConnectionStayBehindAndForwardingIsAdded) {
     std::string seen;
     scripted_origin origin([&](raw_socket& connection) {
         seen = connection.read_until("\r\n\r\n");
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: X-Private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\n"
-                        "Lethe-Outcome: forged\r\nLethe-Session-Patch: kept-for-the-filter\r\n\r\n");
+        connection.send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: X-Private\r\nX-Private: "
+            "1\r\nKeep-Alive: timeout=5\r\n"
+            "Lethe-Outcome: forged\r\nLethe-Session-Patch: kept-for-the-filter\r\n\r\n");
         connection.read_all();
     });
     proxy gateway({.replicas = {origin.port()}});
-    const std::string answer =
-        ask(gateway.port(), "GET /a/../b?q=1 HTTP/1.1\r\nHost: shop.example\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n"
-                            "Keep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: Basic eDp5\r\nX-End: to-end\r\n\r\n");
+    const std::string answer = ask(gateway.port(),
+                                   "GET /a/../b?q=1 HTTP/1.1\r\nHost: shop.example\r\nConnection: "
+                                   "keep-alive, X-Hop\r\nX-Hop: 1\r\n"
+                                   "Keep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: Basic "
+                                   "eDp5\r\nX-End: to-end\r\n\r\n");
     EXPECT_TRUE(seen.starts_with("GET /b?q=1 HTTP/1.1\r\n")) << seen;
-    for (const char* line : {"Host: shop.example\r\n", "X-End: to-end\r\n", "X-Forwarded-For: 127.0.0.1\r\n",
-                             "X-Forwarded-Proto: http\r\n", "X-Forwarded-Host: shop.example\r\n",
-                             "Forwarded: for=127.0.0.1;proto=http;host=\"shop.example\"\r\n", "Via: 1.1 lethe\r\n"})
+    for (const char* line :
+         {"Host: shop.example\r\n", "X-End: to-end\r\n", "X-Forwarded-For: 127.0.0.1\r\n",
+          "X-Forwarded-Proto: http\r\n", "X-Forwarded-Host: shop.example\r\n",
+          "Forwarded: for=127.0.0.1;proto=http;host=\"shop.example\"\r\n", "Via: 1.1 lethe\r\n"})
         EXPECT_TRUE(contains(seen, line)) << line << seen;
     for (const char* line : {"X-Hop", "Keep-Alive", "TE:", "Proxy-Authorization", "Connection"})
         EXPECT_FALSE(contains(seen, line)) << line << seen;
-    for (const char* line : {"X-Private", "Keep-Alive", "Lethe-Outcome"}) EXPECT_FALSE(contains(answer, line)) << answer;
+    for (const char* line : {"X-Private", "Keep-Alive", "Lethe-Outcome"})
+        EXPECT_FALSE(contains(answer, line)) << answer;
 }
 
 TEST(UpstreamWire, RefusedConnectionsLeadToAnotherReplicaAlsoForPost) {
@@ -67,7 +75,8 @@ TEST(UpstreamWire, WithoutAnyReplicaNothingRanAndTheClientMayRetry) {
     EXPECT_TRUE(contains(answer, "urn:lethe:problem:upstream-unavailable")) << answer;
     EXPECT_TRUE(contains(answer, "Retry-After: ")) << answer;
     EXPECT_FALSE(contains(answer, "Lethe-Outcome")) << answer;
-    EXPECT_FALSE(contains(answer, "127.0.0.1")) << "a backend's address is nobody's business: " << answer;
+    EXPECT_FALSE(contains(answer, "127.0.0.1"))
+        << "a backend's address is nobody's business: " << answer;
 }
 
 TEST(UpstreamWire, APostThatMayHaveRunIsNeverSentAgain) {
@@ -121,8 +130,10 @@ TEST(UpstreamWire, AKeptConnectionThatDiedCostsNoRequest) {
 TEST(UpstreamWire, AnAnswerThatBreaksOffNeverLooksComplete) {
     scripted_origin origin([](raw_socket& connection) {
         const std::string request = connection.read_message();
-        if (contains(request, "/chunked")) connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
-        else connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
+        if (contains(request, "/chunked"))
+            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        else
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
     });
     proxy gateway({.replicas = {origin.port()}});
     const std::string chunked = ask(gateway.port(), "GET /chunked HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -133,9 +144,12 @@ TEST(UpstreamWire, AnAnswerThatBreaksOffNeverLooksComplete) {
 }
 
 TEST(UpstreamWire, NonsenseFromAReplicaIsABadGateway) {
-    for (const char* nonsense : {"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-                                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc", "\x16\x03\x01\x02",
-                                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n"}) {
+    for (const char* nonsense :
+         {"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+          "\x16\x03\x01\x02", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+          "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n"}) {
         scripted_origin origin([&](raw_socket& connection) {
             connection.read_message();
             connection.send(nonsense);
@@ -152,7 +166,8 @@ TEST(UpstreamWire, ASlowReplicaIsAGatewayTimeout) {
         connection.read_message();
         connection.closed_within(3s);
     });
-    proxy gateway({.replicas = {origin.port()}, .adjust = [](upstream::options& o) { o.answer_timeout = 150ms; }});
+    proxy gateway({.replicas = {origin.port()},
+                   .adjust = [](upstream::options& o) { o.answer_timeout = 150ms; }});
     const std::string answer = ask(gateway.port(), a_post);
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 504 ")) << answer;
     EXPECT_TRUE(contains(answer, "Lethe-Outcome: unknown")) << answer;
@@ -161,7 +176,8 @@ TEST(UpstreamWire, ASlowReplicaIsAGatewayTimeout) {
 TEST(UpstreamWire, InterimAnswersAreSkipped) {
     scripted_origin origin([](raw_socket& connection) {
         connection.read_message();
-        connection.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ok);
+        connection.send(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ok);
         connection.read_all();
     });
     proxy gateway({.replicas = {origin.port()}});
@@ -173,7 +189,8 @@ TEST(UpstreamWire, InterimAnswersAreSkipped) {
 TEST(UpstreamWire, AnAnswerBeforeTheEndOfTheBodyReachesTheClient) {
     scripted_origin origin([](raw_socket& connection) {
         connection.read_until("\r\n\r\n");
-        connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+        connection.send(
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
         connection.closed_within(3s);
     });
     http::server_settings settings;
@@ -215,7 +232,8 @@ TEST(UpstreamWire, BigBodiesStreamBothWaysUnchanged) {
     scripted_origin origin([&](raw_socket& connection) {
         const std::string request = connection.read_message();
         const std::string body = request.substr(request.find("\r\n\r\n") + 4);
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) +
+                        "\r\n\r\n" + body);
         connection.read_all();
     });
     proxy gateway({.replicas = {origin.port()}});
@@ -223,7 +241,8 @@ TEST(UpstreamWire, BigBodiesStreamBothWaysUnchanged) {
     while (body.size() < size) body += std::to_string(body.size()) + ",";
     raw_socket client = raw_socket::connect(gateway.port());
     std::thread sender([&] {
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+                    "\r\n\r\n" + body);
     });
     const std::string answer = client.read_message();
     sender.join();
@@ -240,7 +259,8 @@ TEST(UpstreamWire, AFailingReplicaIsEjectedAfterSomeFailures) {
     proxy gateway({.replicas = {bad.port(), good.port()}, .adjust = [](upstream::options& o) {
                        o.ejection = {.consecutive_failures = 3, .for_how_long = 60s};
                    }});
-    for (int i = 0; i < 40; ++i) EXPECT_TRUE(ask(gateway.port(), a_get).starts_with("HTTP/1.1 200 "));
+    for (int i = 0; i < 40; ++i)
+        EXPECT_TRUE(ask(gateway.port(), a_get).starts_with("HTTP/1.1 200 "));
     EXPECT_EQ(bad_requests, 3);
 }
 
@@ -267,7 +287,8 @@ TEST(UpstreamWire, AFullUpstreamMakesRequestsWaitAndThenRefusesThem) {
     for (std::thread& one : clients) one.join();
     int refused = 0;
     for (const std::string& answer : answers)
-        refused += answer.starts_with("HTTP/1.1 503 ") && contains(answer, "urn:lethe:problem:upstream-overloaded");
+        refused += answer.starts_with("HTTP/1.1 503 ") &&
+                   contains(answer, "urn:lethe:problem:upstream-overloaded");
     EXPECT_EQ(refused, 1);
     EXPECT_EQ(origin.connections(), 1);
 }

@@ -99,14 +99,10 @@ found_place find_place(const node& root, std::string_view path) {
 
 const char* kind_name(const node& of) {
     switch (of.kind) {
-        case node_kind::null:
-            return "has no value";
-        case node_kind::scalar:
-            return "is a single value";
-        case node_kind::sequence:
-            return "is a list";
-        case node_kind::map:
-            return "is a map";
+        case node_kind::null: return "has no value";
+        case node_kind::scalar: return "is a single value";
+        case node_kind::sequence: return "is a list";
+        case node_kind::map: return "is a map";
     }
     return "";
 }

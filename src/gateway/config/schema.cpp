@@ -48,27 +48,19 @@ bj::object any_schema(const shape& of) {
 
 bj::object to_schema(const shape& of) {
     switch (of.kind) {
-        case value_kind::boolean:
-            return or_substitution({{"type", "boolean"}});
+        case value_kind::boolean: return or_substitution({{"type", "boolean"}});
         case value_kind::integer:
             return or_substitution(
                 {{"type", "integer"}, {"minimum", of.minimum}, {"maximum", of.maximum}});
-        case value_kind::duration:
-            return reference_to("duration");
-        case value_kind::size:
-            return reference_to("size");
-        case value_kind::text:
-            return text_schema(of);
-        case value_kind::choice:
-            return choice_schema(of);
-        case value_kind::list:
-            return list_schema(of);
+        case value_kind::duration: return reference_to("duration");
+        case value_kind::size: return reference_to("size");
+        case value_kind::text: return text_schema(of);
+        case value_kind::choice: return choice_schema(of);
+        case value_kind::list: return list_schema(of);
         case value_kind::map:
             return {{"type", "object"}, {"additionalProperties", to_schema(*of.item)}};
-        case value_kind::section:
-            return reference_to(of.section->name);
-        case value_kind::any_of:
-            return any_schema(of);
+        case value_kind::section: return reference_to(of.section->name);
+        case value_kind::any_of: return any_schema(of);
     }
     return {};
 }

@@ -34,9 +34,8 @@ bool section_base::refuse_unknown(reader& in, const node& at,
         if (std::find(known.begin(), known.end(), one.key) != known.end()) continue;
         if (in.path().empty() && one.key.starts_with(extension_prefix)) continue;
         const std::string_view nearest = find_nearest(one.key, known);
-        const std::string hint =
-            nearest.empty() ? "expected one of " + join_choices(known)
-                            : "did you mean '" + std::string(nearest) + "'?";
+        const std::string hint = nearest.empty() ? "expected one of " + join_choices(known)
+                                                 : "did you mean '" + std::string(nearest) + "'?";
         const auto step = in.enter(one.key);
         good = in.fail(one.key_at, "is not an option", hint);
     }

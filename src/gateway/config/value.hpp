@@ -1,14 +1,15 @@
 // The pieces of the one table that parser, bounds, defaults, JSON Schema and docs all come from.
 //
-// A `value<T>` knows what may stand at one place: reads it, shows it, describes it. A `section<S>` is a
-// value that is a map with known keys: a list of options, each a member of S with its value. Defaults
-// are not in the table: they are what a fresh S holds.
+// A `value<T>` knows what may stand at one place: reads it, shows it, describes it. A `section<S>`
+// is a value that is a map with known keys: a list of options, each a member of S with its value.
+// Defaults are not in the table: they are what a fresh S holds.
 #pragma once
 
 #include "gateway/config/reader.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -40,7 +41,7 @@ struct nested_section {
 };
 
 class value_base {
-   public:
+ public:
     virtual ~value_base() = default;
     // What to expect, in a mistake: "a duration from 1s to 1h, such as 500ms or 5m".
     [[nodiscard]] virtual std::string expected() const = 0;
@@ -52,7 +53,7 @@ class value_base {
 
 template <class T>
 class value : public value_base {
-   public:
+ public:
     // False when a mistake was reported; `out` may be partly filled then.
     virtual bool read(reader& in, const node& at, T& out) const = 0;
     [[nodiscard]] virtual json::value show(const T& what, secrets how) const = 0;
@@ -82,7 +83,7 @@ struct option_description {
 };
 
 class section_base {
-   public:
+ public:
     section_base(std::string_view name, std::string_view text) : name_(name), text_(text) {}
     section_base(const section_base&) = delete;
     section_base& operator=(const section_base&) = delete;
@@ -98,13 +99,13 @@ class section_base {
     // {"$ref": …} to the above in `definitions`.
     [[nodiscard]] json::object reference(schema_definitions& definitions) const;
 
-   protected:
+ protected:
     // Reports keys that are no options; names the nearest that is.
     static bool refuse_unknown(reader& in, const node& at,
                                const std::vector<std::string_view>& known);
     static bool expect_map(reader& in, const node& at, const std::string& expected);
 
-   private:
+ private:
     std::string_view name_;
     std::string_view text_;
 };
@@ -147,7 +148,7 @@ option<S> make_option(std::string_view name, Projection projection,
 
 template <class S>
 class section final : public section_base, public value<S> {
-   public:
+ public:
     // `check` looks at the whole map when all its options could be read.
     using check_function = std::function<bool(reader&, const node&, S&)>;
 
@@ -177,7 +178,8 @@ class section final : public section_base, public value<S> {
     void compare(const S& old, const S& fresh, const std::string& path,
                  std::vector<std::string>& out) const override {
         for (const option<S>& one : options_)
-            one.compare(old, fresh, path.empty() ? std::string(one.name) : path + "." + std::string(one.name),
+            one.compare(old, fresh,
+                        path.empty() ? std::string(one.name) : path + "." + std::string(one.name),
                         out);
     }
 
@@ -206,7 +208,7 @@ class section final : public section_base, public value<S> {
         return made;
     }
 
-   private:
+ private:
     static bool read_option(reader& in, const node& at, const option<S>& one, S& out) {
         const member* found = at.find(one.name);
         const auto step = in.enter(one.name);

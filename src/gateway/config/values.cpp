@@ -53,7 +53,7 @@ std::string show_with_unit(std::uint64_t number, const std::array<unit, N>& unit
 }
 
 class text_value final : public value<std::string> {
-   public:
+ public:
     explicit text_value(text_rules rules) : rules_(std::move(rules)) {}
 
     bool read(reader& in, const node& at, std::string& out) const override {
@@ -62,8 +62,7 @@ class text_value final : public value<std::string> {
         if (found->size() < rules_.bytes_min)
             return in.fail(at.at, "is empty", "expected " + expected());
         if (found->size() > rules_.bytes_max)
-            return in.fail(at.at,
-                           "is longer than " + std::to_string(rules_.bytes_max) + " bytes",
+            return in.fail(at.at, "is longer than " + std::to_string(rules_.bytes_max) + " bytes",
                            "expected " + expected());
         if (rules_.check) {
             if (const auto wrong = rules_.check(*found))
@@ -85,12 +84,12 @@ class text_value final : public value<std::string> {
         return made;
     }
 
-   private:
+ private:
     text_rules rules_;
 };
 
 class boolean_value final : public value<bool> {
-   public:
+ public:
     bool read(reader& in, const node& at, bool& out) const override {
         const std::string* found = read_scalar(in, at, expected());
         if (found == nullptr) return false;
@@ -109,7 +108,7 @@ class boolean_value final : public value<bool> {
 };
 
 class listen_address_value final : public value<net::address> {
-   public:
+ public:
     bool read(reader& in, const node& at, net::address& out) const override {
         const std::string* found = read_scalar(in, at, expected());
         if (found == nullptr) return false;
@@ -120,7 +119,8 @@ class listen_address_value final : public value<net::address> {
                                " for every IPv6 address of this machine");
         }
         auto parsed = net::parse_address(*found);
-        if (!parsed) return in.fail(at.at, quote(at) + " is not an address", "expected " + expected());
+        if (!parsed)
+            return in.fail(at.at, quote(at) + " is not an address", "expected " + expected());
         if (!parse_ip_address(parsed->host))
             return in.fail(at.at, quote(at) + " has a name in place of an IP address",
                            "expected " + expected());
@@ -141,7 +141,7 @@ class listen_address_value final : public value<net::address> {
 };
 
 class network_address_value final : public value<network> {
-   public:
+ public:
     bool read(reader& in, const node& at, network& out) const override {
         const std::string* found = read_scalar(in, at, expected());
         if (found == nullptr) return false;
@@ -154,7 +154,8 @@ class network_address_value final : public value<network> {
     }
     json::value show(const network& what, secrets) const override { return json::value(what.text); }
     std::string expected() const override {
-        return "an IP address or a network without bits behind its prefix, such as 10.0.0.0/8 or ::1";
+        return "an IP address or a network without bits behind its prefix, such as 10.0.0.0/8 or "
+               "::1";
     }
     std::string kind() const override { return "IP address or network"; }
     json::object schema(schema_definitions&) const override {
@@ -213,8 +214,7 @@ value_ptr<std::string> text(text_rules rules) {
 
 value_ptr<std::string> name_of(std::string_view what) {
     text_rules rules;
-    rules.expected = "the name of " + std::string(what) +
-                     ", of letters, digits, '-', '_' and '.'";
+    rules.expected = "the name of " + std::string(what) + ", of letters, digits, '-', '_' and '.'";
     rules.bytes_max = 64;
     rules.pattern = "[A-Za-z0-9._-]+";
     rules.check = [](std::string_view text) -> std::optional<std::string> {
@@ -235,9 +235,15 @@ value_ptr<std::string> file_path() {
     return text(std::move(rules));
 }
 
-value_ptr<bool> boolean() { return std::make_shared<boolean_value>(); }
-value_ptr<net::address> listen_address() { return std::make_shared<listen_address_value>(); }
-value_ptr<network> network_value() { return std::make_shared<network_address_value>(); }
+value_ptr<bool> boolean() {
+    return std::make_shared<boolean_value>();
+}
+value_ptr<net::address> listen_address() {
+    return std::make_shared<listen_address_value>();
+}
+value_ptr<network> network_value() {
+    return std::make_shared<network_address_value>();
+}
 
 namespace detail {
 

@@ -1,4 +1,5 @@
-// The kinds of values that options have: text, numbers, durations, sizes, choices, addresses, lists.
+// The kinds of values that options have: text, numbers, durations, sizes, choices, addresses,
+// lists.
 #pragma once
 
 #include "gateway/config/address.hpp"
@@ -6,6 +7,7 @@
 #include "net/address.hpp"
 
 #include <boost/json/array.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -75,7 +77,7 @@ bool read_sequence(reader& in, const node& at, std::size_t items_min, std::size_
 
 template <class T>
 class integer_value final : public value<T> {
-   public:
+ public:
     integer_value(T min, T max) : min_(min), max_(max) {}
     bool read(reader& in, const node& at, T& out) const override {
         std::uint64_t number = 0;
@@ -90,7 +92,7 @@ class integer_value final : public value<T> {
         return detail::integer_schema(min_, max_);
     }
 
-   private:
+ private:
     std::string range() const { return std::to_string(min_) + " to " + std::to_string(max_); }
     T min_;
     T max_;
@@ -102,7 +104,7 @@ value_ptr<T> integer(T min, T max) {
 
 template <class Duration>
 class duration_value final : public value<Duration> {
-   public:
+ public:
     duration_value(std::chrono::milliseconds min, std::chrono::milliseconds max)
         : min_(min), max_(max) {}
     bool read(reader& in, const node& at, Duration& out) const override {
@@ -110,13 +112,15 @@ class duration_value final : public value<Duration> {
         if (!detail::read_duration(in, at, min_, max_, expected(), length)) return false;
         out = std::chrono::duration_cast<Duration>(length);
         if (out == length) return true;
-        return in.fail(at.at, quote(at) + " is not a whole number of seconds", "expected " + expected());
+        return in.fail(at.at, quote(at) + " is not a whole number of seconds",
+                       "expected " + expected());
     }
     json::value show(const Duration& what, secrets) const override {
         return json::value(to_text(std::chrono::milliseconds{what}));
     }
     std::string expected() const override {
-        return "a duration from " + to_text(min_) + " to " + to_text(max_) + ", such as 500ms, 30s or 5m";
+        return "a duration from " + to_text(min_) + " to " + to_text(max_) +
+               ", such as 500ms, 30s or 5m";
     }
     std::string kind() const override {
         return "duration, " + to_text(min_) + " to " + to_text(max_);
@@ -125,7 +129,7 @@ class duration_value final : public value<Duration> {
         return pattern_schema("[0-9]+(ms|s|m|h|d)");
     }
 
-   private:
+ private:
     std::chrono::milliseconds min_;
     std::chrono::milliseconds max_;
 };
@@ -136,7 +140,7 @@ value_ptr<Duration> duration(std::chrono::milliseconds min, std::chrono::millise
 
 template <class T>
 class size_value final : public value<T> {
-   public:
+ public:
     size_value(std::uint64_t min, std::uint64_t max) : min_(min), max_(max) {}
     bool read(reader& in, const node& at, T& out) const override {
         std::uint64_t bytes = 0;
@@ -144,7 +148,9 @@ class size_value final : public value<T> {
         out = static_cast<T>(bytes);
         return true;
     }
-    json::value show(const T& what, secrets) const override { return json::value(size_to_text(what)); }
+    json::value show(const T& what, secrets) const override {
+        return json::value(size_to_text(what));
+    }
     std::string expected() const override {
         return "a size from " + size_to_text(min_) + " to " + size_to_text(max_) +
                ", such as 512B, 64KiB or 10MiB";
@@ -156,7 +162,7 @@ class size_value final : public value<T> {
         return pattern_schema("[0-9]+(B|KiB|MiB|GiB)");
     }
 
-   private:
+ private:
     std::uint64_t min_;
     std::uint64_t max_;
 };
@@ -169,7 +175,7 @@ value_ptr<T> size(std::uint64_t min, std::uint64_t max) {
 
 template <class E>
 class choice_value final : public value<E> {
-   public:
+ public:
     explicit choice_value(std::vector<std::pair<std::string_view, E>> choices)
         : choices_(std::move(choices)) {}
     bool read(reader& in, const node& at, E& out) const override {
@@ -194,7 +200,7 @@ class choice_value final : public value<E> {
         return detail::choice_schema(names());
     }
 
-   private:
+ private:
     std::vector<std::string_view> names() const {
         std::vector<std::string_view> all;
         for (const auto& [name, meaning] : choices_) all.push_back(name);
@@ -219,7 +225,7 @@ struct list_rules {
 
 template <class T>
 class list_value final : public value<std::vector<T>> {
-   public:
+ public:
     list_value(value_ptr<T> item, list_rules rules) : item_(std::move(item)), rules_(rules) {}
     bool read(reader& in, const node& at, std::vector<T>& out) const override {
         out.clear();
@@ -227,15 +233,16 @@ class list_value final : public value<std::vector<T>> {
             out.emplace_back();
             return item_->read(in, at, out.back());
         }
-        bool good =
-            detail::read_sequence(in, at, rules_.items_min, rules_.items_max, expected());
+        bool good = detail::read_sequence(in, at, rules_.items_min, rules_.items_max, expected());
         if (!good) return false;
         for (std::size_t i = 0; i < at.items.size(); ++i) {
             const auto step = in.enter(i);
             in.note_place(at.items[i]->at);
             out.emplace_back();
-            if (at.items[i]->bad) good = false;
-            else good = item_->read(in, *at.items[i], out.back()) && good;
+            if (at.items[i]->bad)
+                good = false;
+            else
+                good = item_->read(in, *at.items[i], out.back()) && good;
         }
         return good;
     }
@@ -270,7 +277,7 @@ class list_value final : public value<std::vector<T>> {
         return all;
     }
 
-   private:
+ private:
     value_ptr<T> item_;
     list_rules rules_;
 };
@@ -283,7 +290,7 @@ std::shared_ptr<const value<std::vector<T>>> list(std::shared_ptr<const value<T>
 // An option that may be absent.
 template <class T>
 class optional_value final : public value<std::optional<T>> {
-   public:
+ public:
     explicit optional_value(value_ptr<T> inner) : inner_(std::move(inner)) {}
     bool read(reader& in, const node& at, std::optional<T>& out) const override {
         return inner_->read(in, at, out.emplace());
@@ -303,7 +310,7 @@ class optional_value final : public value<std::optional<T>> {
     }
     std::vector<nested_section> sections() const override { return inner_->sections(); }
 
-   private:
+ private:
     value_ptr<T> inner_;
 };
 template <class T>
@@ -314,7 +321,7 @@ std::shared_ptr<const value<std::optional<T>>> optional(std::shared_ptr<const va
 // A short form beside the full one: text in place of a map.
 template <class T>
 class short_form_value final : public value<T> {
-   public:
+ public:
     short_form_value(value_ptr<T> brief, value_ptr<T> full)
         : brief_(std::move(brief)), full_(std::move(full)) {}
     bool read(reader& in, const node& at, T& out) const override {
@@ -335,7 +342,7 @@ class short_form_value final : public value<T> {
     }
     std::vector<nested_section> sections() const override { return full_->sections(); }
 
-   private:
+ private:
     value_ptr<T> brief_;
     value_ptr<T> full_;
 };

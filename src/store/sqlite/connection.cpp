@@ -70,6 +70,7 @@ int connection::wait_for_lock(void* self, int tries) noexcept {
     constexpr std::chrono::microseconds shortest{300};
     const auto pause = shortest * (1 + tries % 5);
     if (pause * tries / 2 > static_cast<connection*>(self)->lock_wait_) return 0;
+    // lint: allow(sleep) because it is a thread of the database, never a worker
     std::this_thread::sleep_for(pause);
     return 1;
 }
@@ -132,12 +133,9 @@ void connection::limit_pages(std::int64_t pages) {
 error_code to_error(int code) noexcept {
     switch (code & 0xff) {
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB:
-            return LETHE_ERR(errc::corrupt);
-        case SQLITE_TOOBIG:
-            return LETHE_ERR(errc::too_large);
-        default:
-            return LETHE_ERR(errc::unavailable);
+        case SQLITE_NOTADB: return LETHE_ERR(errc::corrupt);
+        case SQLITE_TOOBIG: return LETHE_ERR(errc::too_large);
+        default: return LETHE_ERR(errc::unavailable);
     }
 }
 

@@ -28,8 +28,9 @@ constexpr std::chrono::seconds purge_interval{5};
 constexpr std::chrono::microseconds turn_for_others{700};
 
 system_time real_now() {
-    return std::chrono::time_point_cast<std::chrono::milliseconds>(
-        std::chrono::system_clock::now());
+    // lint: allow(clock) because it is the seam: what is asked when nobody gave another clock
+    const auto now = std::chrono::system_clock::now();
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(now);
 }
 
 }  // namespace
@@ -196,6 +197,7 @@ void database::fail(const std::vector<call_ptr>& group, const error_code& why) {
 }
 
 void database::commit(std::vector<call_ptr> group, connection& on, records& tables) {
+    // lint: allow(sleep) because it is the writer's own thread, never a worker
     if (contended_) std::this_thread::sleep_for(turn_for_others);
     const int begun = on.run("BEGIN IMMEDIATE");
     // Only now: while the lock was another process's, a caller could still give up with nothing

@@ -1,8 +1,7 @@
 // A service of a user of the library: one route, one coroutine.
-#include <lethe/lethe.hpp>
-
 #include <cstdint>
 #include <iostream>
+#include <lethe/lethe.hpp>
 #include <string>
 #include <utility>
 
