@@ -106,7 +106,7 @@ int serve(const std::string& file) {
 void add_serve_command(CLI::App& app, int& exit_code) {
     CLI::App* serve_app = app.add_subcommand("serve", "Run the gateway");
     auto file = std::make_shared<std::string>("lethe.yaml");
-    serve_app->add_option("-c,--config", *file, "The configuration file")
+    serve_app->add_option("-c,--config,FILE", *file, "The configuration file")
         ->type_name("FILE")
         ->capture_default_str();
     serve_app->footer(

@@ -133,7 +133,8 @@ task<> server_connection::run() {
 
 void server_connection::prepare_body(exchange& x) {
     reader_.begin_body(framing_, state_.settings.body_bytes_max);
-    continue_pending_ = framing_.expects_continue;
+    // Who sends the body without waiting needs no invitation (RFC 9110 section 10.1.1).
+    continue_pending_ = framing_.expects_continue && reader_.empty();
     body_.length_ =
         framing_.chunked ? std::nullopt : std::optional(framing_.content_length.value_or(0));
     if (framing_.chunked || body_.length_ != std::optional<std::uint64_t>(0))

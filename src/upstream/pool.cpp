@@ -216,10 +216,8 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
         const waiting_scope scope(x, c);
         head_.clear();
         write_request_head(head_, x);
-        // The head is handed to the kernel at once or copied: head_ is the pool's, not this
-        // request's.
-        const std::string_view head =
-            x.request_body && !x.request_body->whole() ? x.memory().copy(head_) : head_;
+        // A copy: while this request waits for a slow peer, others write their heads into head_.
+        const std::string_view head = x.memory().copy(head_);
         done = co_await c.send(head, x.request_body.get(), x.deadline);
         // A peer that does not take the rest may have said why: an answer is worth more than the
         // error.

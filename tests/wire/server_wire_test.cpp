@@ -80,6 +80,17 @@ TEST(ServerWire, ExpectContinueIsAnsweredBeforeTheBodyIsAskedFor) {
     EXPECT_FALSE(contains(answer, "Expect")) << "the gateway has answered the expectation itself";
 }
 
+TEST(ServerWire, WhoSendsTheBodyWithoutWaitingIsNotInvited) {
+    scripted_origin origin(echo);
+    proxy gateway({.replicas = {origin.port()}});
+    raw_socket client = raw_socket::connect(gateway.port());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello");
+    const std::string answer = client.read_message();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+    EXPECT_TRUE(answer.ends_with("hello")) << answer;
+}
+
 TEST(ServerWire, ARefusedExpectationNeverAsksForTheBody) {
     http::server_settings settings;
     settings.body_bytes_max = 10;

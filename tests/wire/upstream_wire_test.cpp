@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <mutex>
 
 namespace lethe::test {
@@ -247,6 +248,36 @@ TEST(UpstreamWire, BigBodiesStreamBothWaysUnchanged) {
     const std::string answer = client.read_message();
     sender.join();
     EXPECT_TRUE(answer.ends_with("\r\n\r\n" + body));
+}
+
+TEST(UpstreamWire, SlowReplicasDoNotMixUpTheHeadsOfTheirRequests) {
+    // Each reads nothing for a while, so that the kernel's buffers fill and writes must wait.
+    std::mutex mutex;
+    std::vector<std::string> heads;
+    scripted_origin origin([&](raw_socket& connection) {
+        std::this_thread::sleep_for(200ms);
+        const std::string request = connection.read_message();
+        {
+            const std::lock_guard lock(mutex);
+            heads.push_back(request.substr(0, request.find('\r')));
+        }
+        connection.send(ok);
+        connection.read_all();
+    });
+    proxy gateway({.replicas = {origin.port()}});
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 8; ++i)
+        clients.emplace_back([&, i] {
+            const std::string answer =
+                ask(gateway.port(), "PUT /" + std::to_string(i) + std::string(3000, 'x') +
+                                        " HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" +
+                                        std::string(5'000'000, 'y'));
+            EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+        });
+    for (std::thread& one : clients) one.join();
+    std::sort(heads.begin(), heads.end());
+    EXPECT_EQ(std::unique(heads.begin(), heads.end()), heads.end()) << "each its own";
+    EXPECT_EQ(heads.size(), 8U);
 }
 
 TEST(UpstreamWire, AFailingReplicaIsEjectedAfterSomeFailures) {
