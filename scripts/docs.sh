@@ -64,6 +64,22 @@ TEXT
     }'
 }
 
+configuration_page() {  # the gateway's own reference
+    cat <<'TEXT'
+# Configuration
+
+One YAML file, checked whole before anything starts: `lethe config check FILE` reports every mistake
+at once, with line and column. Unknown keys are mistakes. With its
+[JSON Schema](configuration.schema.json) (`lethe config schema`) editors complete and check it.
+Options marked `live` follow SIGHUP, the others a restart. Written by `./dev docs` from the tables
+that read and check it; do not edit.
+
+A configuration to start from is in the [README](../README.md).
+
+TEXT
+    sed 's/^### /## /' "$1"
+}
+
 mkdir -p docs/problems
 page docs/metrics.md < <(metrics_page)
 page docs/problems/README.md < <(problems_page)
@@ -72,10 +88,12 @@ binary=$(ls -t build/fast/lethe build/release/lethe 2>/dev/null | head -1 || tru
 if [ -n "$binary" ]; then
     "$binary" config schema >"$work/schema" || die "$binary config schema failed"
     page docs/configuration.schema.json <"$work/schema"
+    "$binary" config docs >"$work/reference" || die "$binary config docs failed"
+    page docs/configuration.md < <(configuration_page "$work/reference")
 elif [ -n "$check" ]; then
-    die "docs/configuration.schema.json comes from the gateway: ./dev build first"
+    die "docs/configuration.* come from the gateway: ./dev build first"
 else
-    warn "docs: no lethe is built, so docs/configuration.schema.json was left alone"
+    warn "docs: no lethe is built, so docs/configuration.* were left alone"
 fi
 
 [ "$stale" = 0 ] || exit 1

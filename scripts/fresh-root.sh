@@ -4,7 +4,8 @@
 #
 # The root has Debian's minimal packages and git, and a clone of this repository: of the files as
 # they are now, or with --committed of HEAD. Needs root, mmdebstrap and a Debian mirror
-# (LETHE_DEBIAN_MIRROR, default http://deb.debian.org/debian). Everything it makes is in build/fresh-root.
+# (LETHE_DEBIAN_MIRROR; otherwise the one this machine uses). Everything it makes is in
+# build/fresh-root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
@@ -26,7 +27,8 @@ have mmdebstrap || {
 }
 
 home=build/fresh-root
-mirror=${LETHE_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${LETHE_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | grep -m1 -E '/debian/?$' || true)}
+[ -n "$mirror" ] || die "no Debian mirror found in this machine's apt sources: set LETHE_DEBIAN_MIRROR"
 mkdir -p "$home"
 if [ ! -f "$home/$suite.tar" ]; then
     say "fresh-root: make a minimal $suite"

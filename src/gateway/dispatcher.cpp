@@ -19,7 +19,7 @@ task<> dispatcher::handle(http::exchange& x) {
         co_return result<>{};
     }
     const config::route_options& route = shared.config.routes[*found];
-    x.route = *found;
+    x.route = found;
     x.route_name = route.name;
     x.deadline = x.started + route.timeout;
     const result<> done = co_await now.way_of(*found).handle(x);

@@ -52,7 +52,7 @@ TEST_P(Conformance, ARecordIsReadAsItWasPut) {
 }
 
 TEST_P(Conformance, KeysAndValuesAreAnyBytesOfAnySize) {
-    const std::string binary("\0\xff\x80 'x'\n", 9);
+    const std::string binary("\0\xff\x80 'x'\n", 8);
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{1}, std::size_t{100'000}, std::size_t{8} << 20}) {
         const std::string value(size, '\xfe');
@@ -61,7 +61,7 @@ TEST_P(Conformance, KeysAndValuesAreAnyBytesOfAnySize) {
     }
     EXPECT_TRUE(write("schlüssel-☃", "wert").done);
     EXPECT_EQ(read("schlüssel-☃")->value, "wert");
-    EXPECT_FALSE(read(std::string("\0\xff\x80 'x'", 8)).has_value()) << "a prefix is another key";
+    EXPECT_FALSE(read(std::string("\0\xff\x80 'x'", 7)).has_value()) << "a prefix is another key";
 }
 
 TEST_P(Conformance, ExpectationsHoldOrNothingChangesAndThePresentRecordIsTold) {

@@ -166,17 +166,12 @@ void customer::look_at_cart() {
 
 void customer::collect(std::size_t first_print) {
     for (std::size_t i = 0; i < items_wanted && !around_.stop; ++i) {
-        // The first one makes the session: until its cookie has come, a retry makes another one.
-        const bool keyed = i > 0 && below(2) == 0;
-        add_item(first_print + i, keyed);
+        add_item(first_print + i, below(2) == 0);
         if (below(3) == 0) look_at_cart();
     }
 }
 
 void customer::buy(std::size_t first_print) {
-    // As above; the boat is no print, and may stay in the cart twice.
-    const http_request first = request_of("/cart/items", R"({"sku":"boat","qty":1})", "");
-    if (insist(first).told != verdict::acknowledged) return;
     for (std::size_t i = 0; i < orders_wanted && !around_.stop; ++i)
         if (add_item(first_print + i, true)) order();
 }

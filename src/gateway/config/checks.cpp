@@ -1,5 +1,7 @@
 #include "gateway/config/checks.hpp"
 
+#include "identity/key_file.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,10 +50,21 @@ void check_listeners(const configuration& of, reader& with) {
                             "expected another port: clients must not reach the admin pages");
 }
 
+// That the file holds keys of which at least one fits, as the start would find out.
+void check_keys(const identity::issuer_options& one, std::size_t index, reader& with) {
+    const std::string path = path_of("issuers", index, "keys");
+    if (!with.look_at_files() || one.keys_file.empty() || with.has_mistake_at(path)) return;
+    if (with.has_mistake_at(path_of("issuers", index, "algorithms"))) return;
+    std::string problem = identity::read_issuer_keys(one).problem;
+    std::replace(problem.begin(), problem.end(), '\n', ' ');  // a mistake is one line
+    if (!problem.empty()) with.fail_later(path + ".file", problem, "");
+}
+
 void check_issuer(const configuration& of, std::size_t index, reader& with) {
     const identity::issuer_options& one = of.issuers[index];
     for (const identity::mistake& found : identity::check(one))
         with.fail_later(path_of("issuers", index, found.option), found.text, "");
+    check_keys(one, index, with);
     for (std::size_t k = 0; k < index; ++k)
         if (!one.issuer.empty() && of.issuers[k].issuer == one.issuer)
             with.fail_later(path_of("issuers", index, "issuer"),

@@ -13,8 +13,7 @@ namespace {
 template <class T>
 std::vector<std::string> names_of(const std::vector<T>& all) {
     std::vector<std::string> out;
-    for (const T& one : all)
-        if (!one.name.empty()) out.push_back(one.name);
+    for (const T& one : all) out.push_back(one.name);
     return out;
 }
 
@@ -22,10 +21,13 @@ bool contains(const std::vector<std::string>& all, const std::string& one) {
     return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-// `section` is what has an option `name`, `kind` what it names: "upstream".
+// `section` is what has an option `name`, `kind` what it names: "upstream". Where it has mistakes
+// and lacks a name because of them, that may be the one.
 void want_known(const std::string& path, std::string_view kind, std::string_view section,
                 const std::string& name, const std::vector<std::string>& known, reader& with) {
-    if (name.empty() || contains(known, name) || with.has_mistake_at(std::string(section))) return;
+    if (name.empty() || contains(known, name)) return;
+    const bool is_incomplete = known.empty() || contains(known, "");
+    if (is_incomplete && with.has_mistake_at(std::string(section))) return;
     const std::string near = nearest_name(name, known);
     with.fail_later(path, fmt::format("there is no {} called {}", kind, quote(name)),
                     !near.empty()   ? "did you mean '" + near + "'?"
@@ -118,7 +120,8 @@ void check_slots(const configuration& of, const route_options& route, const std:
                 if (!contains(written, slot)) written.push_back(slot);
     const std::vector<std::string>& read = route.session->rules.read;
     for (std::size_t i = 0; i < read.size(); ++i) {
-        if (contains(written, read[i])) continue;
+        // Of short names every other one is near.
+        if (read[i].size() < 4 || contains(written, read[i])) continue;
         const std::string near = nearest_name(read[i], written);
         if (!near.empty() && !contains(read, near))
             with.fail_later(path_of(path + ".read", i),
@@ -177,6 +180,23 @@ std::string derived_name(const route_match& match) {
     return out + (prefix == "/" ? "/*" : prefix + "/*");
 }
 
+// An earlier route that matches all that this one does.
+void check_hidden(const configuration& of, const std::vector<bool>& is_usable, std::size_t index,
+                  reader& with) {
+    const route_match& match = of.routes[index].match;
+    for (std::size_t k = 0; k < index; ++k) {
+        if (!is_usable[k] || !covers(of.routes[k].match, match)) continue;
+        const bool equal = covers(match, of.routes[k].match);
+        return with.fail_later(
+            path_of("routes", index, "match"),
+            equal ? fmt::format("routes[{}] has the same match", k)
+                  : fmt::format("never gets a request, since routes[{}] matches all of them first",
+                                k),
+            equal ? "expected each match once"
+                  : "expected the narrower route to stand before the wider one");
+    }
+}
+
 }  // namespace
 
 bool covers(const route_match& earlier, const route_match& later) {
@@ -205,6 +225,9 @@ void check_route(const configuration& of, std::size_t index, reader& with) {
 
 void check_routes_together(const configuration& of, reader& with) {
     std::map<std::string_view, std::size_t> names;
+    std::vector<bool> is_usable;
+    for (std::size_t i = 0; i < of.routes.size(); ++i)
+        is_usable.push_back(!with.has_mistake_at(path_of("routes", i, "match")));
     for (std::size_t i = 0; i < of.routes.size(); ++i) {
         const std::string& name = of.routes[i].name;
         const auto [found, fresh] = names.emplace(name, i);
@@ -213,33 +236,20 @@ void check_routes_together(const configuration& of, reader& with) {
                 path_of("routes", i, "name"),
                 fmt::format("routes[{}] is called {} already", found->second, quote(name)),
                 "expected a name of its own");
-        if (with.has_mistake_at(path_of("routes", i, "match"))) continue;
-        for (std::size_t k = 0; k < i; ++k) {
-            if (with.has_mistake_at(path_of("routes", k, "match"))) continue;
-            if (!covers(of.routes[k].match, of.routes[i].match)) continue;
-            const bool equal = covers(of.routes[i].match, of.routes[k].match);
-            with.fail_later(path_of("routes", i, "match"),
-                            equal
-                                ? fmt::format("routes[{}] has the same match", k)
-                                : fmt::format("never gets a request, since routes[{}] matches all "
-                                              "of them first",
-                                              k),
-                            equal ? "expected each match once"
-                                  : "expected the narrower route to stand before the wider one");
-            break;
-        }
+        if (is_usable[i]) check_hidden(of, is_usable, i, with);
     }
 }
 
 void name_routes(configuration& of) {
     std::set<std::string> taken;
     for (const route_options& one : of.routes) taken.insert(one.name);
+    std::map<std::string, std::size_t> tried;  // the number that each name was last tried with
     for (route_options& one : of.routes) {
         if (!one.name.empty()) continue;
         const std::string base = derived_name(one.match);
         one.name = base;
-        for (int i = 2; !taken.insert(one.name).second; ++i)
-            one.name = fmt::format("{} ({})", base, i);
+        std::size_t& number = tried.try_emplace(base, 1).first->second;
+        while (!taken.insert(one.name).second) one.name = fmt::format("{} ({})", base, ++number);
     }
 }
 

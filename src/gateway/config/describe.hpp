@@ -37,6 +37,7 @@ struct shape {
     std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
     std::vector<std::string> choices = {};   // choice
     std::size_t items_min = 0;               // list
+    std::size_t items_max = 10'000;          // list: checks compare all with all
     std::shared_ptr<const shape> item = {};  // list, map
     const section_info* section = nullptr;
     std::vector<shape> ways = {};

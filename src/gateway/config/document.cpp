@@ -45,6 +45,9 @@ class builder final : public YAML::EventHandler {
     builder(const std::string& file, const environment& variables, std::vector<mistake>& mistakes)
         : file_(file), variables_(variables), mistakes_(mistakes) {}
 
+    // Where the last value in quotes starts, in bytes from the start of the text.
+    std::optional<std::size_t> last_quoted() const noexcept { return last_quoted_; }
+
     node_ptr take_root() { return overflown_ ? nullptr : std::move(root_); }
 
     void OnDocumentStart(const YAML::Mark&) override {}
@@ -74,6 +77,7 @@ class builder final : public YAML::EventHandler {
         if (overflown_) return;
         auto made = std::make_shared<node>();
         made->at = to_mark(at);
+        if (tag == "!") last_quoted_ = static_cast<std::size_t>(at.pos);
         made->quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
         if (!made->quoted && tag != "?" && !tag.empty()) refuse_tag(*made, tag);
         made->kind = node_kind::scalar;
@@ -113,7 +117,8 @@ class builder final : public YAML::EventHandler {
     };
 
     void fail(mark at, std::string what, std::string expected) {
-        mistakes_.push_back({file_, at, path(), std::move(what), std::move(expected)});
+        if (mistakes_.size() <= mistakes_max)
+            mistakes_.push_back({file_, at, path(), std::move(what), std::move(expected)});
     }
 
     void overflow(mark at, std::string what, std::string expected) {
@@ -284,6 +289,7 @@ class builder final : public YAML::EventHandler {
     std::unordered_map<YAML::anchor_t, node_ptr> anchors_;
     node_ptr root_;
     std::size_t nodes_ = 0;
+    std::optional<std::size_t> last_quoted_;
     bool overflown_ = false;
 };
 
@@ -302,6 +308,34 @@ std::optional<mark> find_control_byte(std::string_view text) {
         }
     }
     return std::nullopt;
+}
+
+// yaml-cpp takes the end of the text for the end of quotes: a file that was cut off there would
+// pass. `start` is where the quoted value begins, perhaps with an anchor before the quotes.
+bool is_closed(std::string_view text, std::size_t start) {
+    while (start < text.size() && text[start] == '&') {
+        start = std::min(text.find_first_of(" \t\r\n", start), text.size());
+        start = std::min(text.find_first_not_of(" \t\r\n", start), text.size());
+    }
+    if (start >= text.size() || (text[start] != '"' && text[start] != '\'')) return true;
+    const char quotes = text[start];
+    for (std::size_t i = start + 1; i < text.size(); ++i) {
+        if (quotes == '"' && text[i] == '\\') {
+            ++i;
+        } else if (text[i] == quotes) {
+            const bool is_doubled = quotes == '\'' && i + 1 < text.size() && text[i + 1] == quotes;
+            if (!is_doubled) return true;
+            ++i;
+        }
+    }
+    return false;
+}
+
+mark mark_of(std::string_view text, std::size_t offset) {
+    const std::string_view before = text.substr(0, offset);
+    const std::size_t line_start = before.rfind('\n') + 1;  // 0 without one
+    const auto lines = std::count(before.begin(), before.end(), '\n');
+    return {static_cast<int>(lines) + 1, static_cast<int>(offset - line_start) + 1};
 }
 
 }  // namespace
@@ -326,6 +360,12 @@ node_ptr parse_document(const std::string& text, const std::string& file,
                         "expected a configuration; 'lethe config schema' shows its shape");
         node_ptr root = events.take_root();
         if (!root) return nullptr;
+        // yaml-cpp counts from behind a byte order mark.
+        const std::string_view counted =
+            std::string_view(text).substr(text.starts_with("\xef\xbb\xbf") ? 3 : 0);
+        if (const auto at = events.last_quoted(); at && !is_closed(counted, *at))
+            return fail(mark_of(counted, *at), "opens quotes that are not closed",
+                        "expected them to be closed");
         builder more(file, variables, mistakes);
         if (parser.HandleNextDocument(more))
             return fail({}, "has more than one YAML document", "expected one");

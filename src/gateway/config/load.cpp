@@ -84,6 +84,12 @@ void sort_mistakes(std::vector<mistake>& mistakes) {
     mistakes.erase(std::unique(mistakes.begin(), mistakes.end(), same), mistakes.end());
 }
 
+void leave_out_too_many(const std::string& file, std::vector<mistake>& mistakes) {
+    if (mistakes.size() <= mistakes_max) return;
+    mistakes.resize(mistakes_max);
+    mistakes.push_back({file, {}, "", "has more mistakes", "expected these to be put right first"});
+}
+
 }  // namespace
 
 error_code make_error_code(errc e) noexcept {
@@ -135,6 +141,7 @@ result<configuration> parse_config(const std::string& text, const parse_options&
         name_routes(made);
     }
     sort_mistakes(mistakes);
+    leave_out_too_many(options.file, mistakes);
     if (!mistakes.empty()) return LETHE_ERR(errc::invalid);
     return made;
 }

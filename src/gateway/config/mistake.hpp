@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct mistake {
 
     bool operator==(const mistake&) const = default;
 };
+
+// Further ones of one file are not listed: they cost time and nobody reads them.
+inline constexpr std::size_t mistakes_max = 200;
 
 // "lethe.yaml:4:9: routes[0].timeout: \"5x\" is not a duration, expected …"
 [[nodiscard]] std::string to_text(const mistake& one);

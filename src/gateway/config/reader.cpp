@@ -130,7 +130,9 @@ void reader::fail_value(const place& at, std::string_view what, const std::strin
 }
 
 void reader::fail_at(mark at, std::string path, std::string what, std::string expected) {
-    mistakes_.push_back({file_, at, std::move(path), std::move(what), std::move(expected)});
+    // One more than is listed tells that there are more.
+    if (mistakes_.size() <= mistakes_max)
+        mistakes_.push_back({file_, at, std::move(path), std::move(what), std::move(expected)});
 }
 
 void reader::fail_later(const std::string& path, std::string what, std::string expected) {

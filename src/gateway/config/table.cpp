@@ -144,6 +144,11 @@ bool want_list(reader& with, const place& at, const shape& what) {
         with.fail(at, "is empty", "expected " + what.words);
         return false;
     }
+    if (at.value.items.size() > what.items_max) {
+        with.fail(at, "has " + std::to_string(at.value.items.size()) + " entries",
+                  "expected at most " + std::to_string(what.items_max));
+        return false;
+    }
     return true;
 }
 

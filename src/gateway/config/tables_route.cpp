@@ -88,7 +88,7 @@ const table<route_match>& match_table() {
         table<route_match> t(
             "match", "`routes[].match`",
             "Which requests a route is for: all that is said here must hold. Paths "
-            "are compared in normal form (dot segments gone, `//` as `/`).");
+            "are compared in normal form (dot segments gone, `//` is `/`).");
         t.add({.name = "path",
                .text = "Exactly this path. Either `path` or `prefix` is needed.",
                .example = "/orders"},

@@ -1,0 +1,327 @@
+// Bad files: what people get wrong, where the message points, and what it says to do.
+#include "gateway/config/config_world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace lethe::gateway::config::test {
+namespace {
+
+struct row {
+    std::string text;
+    std::string mistakes;  // all of them, without "t.yaml:"
+};
+
+std::string expected_text(const std::string& lines) {
+    std::string out;
+    for (std::size_t at = 0; at < lines.size();) {
+        const std::size_t end = std::min(lines.find('\n', at), lines.size());
+        out += "t.yaml:" + lines.substr(at, end - at) + "\n";
+        at = end + 1;
+    }
+    return out;
+}
+
+void expect_mistakes(const std::vector<row>& rows) {
+    for (const row& one : rows) {
+        const outcome got = parse(one.text);
+        EXPECT_FALSE(got.made) << one.text;
+        EXPECT_EQ(got.text, expected_text(one.mistakes)) << one.text;
+    }
+}
+
+const std::string root_route = "  - {match: {prefix: /}, upstream: shop}\n";
+
+TEST(ConfigMistakes, UnknownKeysNameTheNearestKnownOne) {
+    expect_mistakes({
+        {with_route("  - {match: {prefix: /}, upstream: shop, timout: 1s}\n"),
+         "8:42: routes[0].timout: there is no such option, did you mean 'timeout'?"},
+        {with_route("  - {match: {prefx: /}, upstream: shop}\n"),
+         "8:14: routes[0].match.prefx: there is no such option, did you mean 'prefix'?"},
+        {with_route(root_route + "limits: {body-bytes: 1MiB, colour: red}\n"),
+         "9:10: limits.body-bytes: there is no such option, did you mean 'body_bytes'?\n"
+         "9:28: limits.colour: there is no such option, expected head_bytes, target_bytes, "
+         "fields, body_bytes or connections"},
+    });
+}
+
+TEST(ConfigMistakes, MissingPartsAreNamed) {
+    const outcome got = parse("workers: auto\n");
+    EXPECT_EQ(got.text,
+              expected_text("1:1: listen: is missing, expected a list of at least one listener "
+                            "such as [{address: \"127.0.0.1:8080\"}]\n"
+                            "1:1: routes: is missing, expected a list of at least one route such "
+                            "as [{match: {prefix: /}, upstream: shop}]"));
+    EXPECT_NE(parse("- a\n").text.find("t.yaml:1:1: is a list, expected a map of options"),
+              std::string::npos);
+    EXPECT_NE(parse("hello\n").text.find("t.yaml:1:1: is a single value"), std::string::npos);
+}
+
+TEST(ConfigMistakes, ValuesOfTheWrongKindAreRefused) {
+    const auto with = [](const std::string& rest) { return with_route(root_route + rest); };
+    expect_mistakes({
+        {with("workers: 0\n"),
+         "9:10: workers: \"0\" is out of range, expected auto, or a whole number from 1 to 1024"},
+        {with("workers: \"2\"\n"),
+         "9:10: workers: \"2\" is not a whole number, expected auto, or a whole number from 1 to "
+         "1024"},
+        {with("workers: [2]\n"),
+         "9:10: workers: is a list, expected auto, or a whole number from 1 to 1024"},
+        {with("limits: {fields: 1e3}\n"),
+         "9:18: limits.fields: \"1e3\" is not a whole number, expected a whole number from 8 to "
+         "1000"},
+        {with("limits: {fields: 99999999999999999999999}\n"),
+         "9:18: limits.fields: \"99999999999999999999999\" is out of range, expected a whole "
+         "number from 8 to 1000"},
+        {with("limits: {body_bytes: 5GB}\n"),
+         "9:22: limits.body_bytes: \"5GB\" is not a size, expected a size from 0 to 1024GiB, "
+         "written as 512, 64KiB, 10MiB or 1GiB"},
+        {with("timeouts: {header: 10}\n"),
+         "9:20: timeouts.header: \"10\" is not a duration, expected a duration from 100ms to 1h, "
+         "written as 500ms, 1s, 5m, 24h or 30d"},
+        {with("timeouts: {header: -1s}\n"),
+         "9:20: timeouts.header: \"-1s\" is not a duration, expected a duration from 100ms to 1h, "
+         "written as 500ms, 1s, 5m, 24h or 30d"},
+        {with("timeouts: {header: 2h}\n"),
+         "9:20: timeouts.header: \"2h\" is out of range, expected a duration from 100ms to 1h"},
+        {with("timeouts:\n"),
+         "9:1: timeouts: has no value, expected a map of options; {} stands for one without "
+         "options"},
+        {with("sessions: {cookie_secure: yes}\n"),
+         "9:27: sessions.cookie_secure: \"yes\" is neither, expected true or false"},
+        {with("log: {access: stdot}\n"),
+         "9:15: log.access: \"stdot\" is not a choice here, did you mean 'stdout'?"},
+        {with("trusted_proxies: [10.0.0.1/8]\n"),
+         "9:19: trusted_proxies[0]: \"10.0.0.1/8\" is not an address or a network, expected an "
+         "address or a network such as 10.0.0.0/8 (bits behind the prefix must be zero)"},
+        {with("sessions: {cookie_name: __Host-x, cookie_secure: false}\n"),
+         "9:1: sessions: browsers refuse a cookie named __Host-x that is not secure: set "
+         "cookie_secure to true, or choose a name without that prefix"},
+    });
+}
+
+TEST(ConfigMistakes, AddressesAndReplicas) {
+    const auto with = [](const std::string& listen, const std::string& replica) {
+        return "listen: [{address: \"" + listen + "\"}]\nupstreams: [{name: shop, replicas: [\"" +
+               replica + "\"]}]\nroutes:\n" + root_route;
+    };
+    const std::string address = ", expected an address of the form 127.0.0.1:8080, [::1]:8080";
+    const std::string url = ", expected a URL of the form http://host:port";
+    const std::string good = "127.0.0.1:80";
+    std::vector<row> rows;
+    for (const std::string bad : {"127.0.0.1", "127.0.0.1:70000", ":8080", "::1:80", "[::1:80"})
+        rows.push_back({with(bad, "http://a"),
+                        "1:20: listen[0].address: \"" + bad + "\" is not an address" + address});
+    rows.push_back({with("shop.example:80", "http://a"),
+                    "1:20: listen[0].address: \"shop.example:80\" names a host, and one can "
+                    "listen on an IP address only" +
+                        address});
+    for (const std::string bad : {"127.0.0.1:80", "ftp://a", "http://", "http://a:0",
+                                  "http://a:99999", "http://a b", "http://[::1"})
+        rows.push_back({with(good, bad),
+                        "2:37: upstreams[0].replicas[0]: \"" + bad + "\" is not a replica" + url});
+    rows.push_back({with(good, "https://a"),
+                    "2:37: upstreams[0].replicas[0]: \"https://a\" asks for TLS, which lethe does "
+                    "not speak to replicas yet; use http:// on a network you trust" +
+                        url});
+    rows.push_back({with(good, "http://a/x"),
+                    "2:37: upstreams[0].replicas[0]: \"http://a/x\" has a path, which a replica "
+                    "cannot have" +
+                        url});
+    rows.push_back({with(good, "http://u:p@a"),
+                    "2:37: upstreams[0].replicas[0]: \"http://u:p@a\" has user information, which "
+                    "a replica cannot have" +
+                        url});
+    expect_mistakes(rows);
+}
+
+TEST(ConfigMistakes, NamesMustExistAndBeSaidOnce) {
+    expect_mistakes({
+        {with_route("  - {match: {prefix: /}, upstream: shp}\n"),
+         "8:36: routes[0].upstream: there is no upstream called \"shp\", did you mean 'shop'?"},
+        {with_route("  - {match: {prefix: /}, upstream: shop, authenticate: {issuers: [other]}}\n"),
+         "8:67: routes[0].authenticate.issuers[0]: there is no issuer called \"other\", expected "
+         "id"},
+        {with_route("  - {match: {prefix: /}, upstream: shop, session: {read: [a], store: x}}\n"),
+         "8:70: routes[0].session.store: there is no store called \"x\", expected default"},
+        {with_route("  - {name: a, match: {path: /a}, upstream: shop}\n"
+                    "  - {name: a, match: {path: /b}, upstream: shop}\n"),
+         "9:12: routes[1].name: routes[0] is called \"a\" already, expected a name of its own"},
+        {"listen: [{address: \"127.0.0.1:1\"}]\nroutes:\n"
+         "  - {match: {prefix: /}, upstream: shop, authenticate: {issuers: [id]}}\n",
+         "3:36: routes[0].upstream: there is no upstream called \"shop\", expected one to be "
+         "defined under upstreams\n"
+         "3:67: routes[0].authenticate.issuers[0]: there is no issuer called \"id\", expected one "
+         "to be defined under issuers"},
+        {"listen: [{address: \"127.0.0.1:1\"}]\nadmin: {address: \"0.0.0.0:1\"}\nupstreams:\n"
+         "  - {name: shop, replicas: [\"http://a\", \"http://a:80\"]}\n"
+         "  - {name: shop, replicas: [\"http://a\"]}\nroutes:\n" +
+             root_route,
+         "2:18: admin.address: listen[0] takes that address already, expected another port: "
+         "clients must not reach the admin pages\n"
+         "4:41: upstreams[0].replicas[1]: replicas[0] is a:80 already, expected each replica once\n"
+         "5:12: upstreams[1].name: upstreams[0] is called \"shop\" already, expected a name of its "
+         "own"},
+    });
+}
+
+TEST(ConfigMistakes, RoutesThatNoRequestReaches) {
+    const auto routes = [](const std::string& earlier, const std::string& later) {
+        return with_route("  - {match: {" + earlier + "}, upstream: shop}\n  - {match: {" + later +
+                          "}, upstream: shop}\n");
+    };
+    const std::string hidden =
+        "9:6: routes[1].match: never gets a request, since routes[0] matches all of them first, "
+        "expected the narrower route to stand before the wider one";
+    const std::string equal =
+        "9:6: routes[1].match: routes[0] has the same match, expected each match once";
+    expect_mistakes({
+        {routes("prefix: /", "path: /a"), hidden},
+        {routes("prefix: /a", "prefix: /a/b, methods: [GET]"), hidden},
+        {routes("path: /a, methods: [GET]", "path: /a, methods: [HEAD]"), hidden},
+        {routes("prefix: /, host: \"*.x\"", "prefix: /, host: [a.x, \"*.b.x\"]"), hidden},
+        {routes("path: /a", "path: /a"), equal},
+        {routes("prefix: /, methods: [GET, PUT]", "prefix: /, methods: [PUT, GET]"), equal},
+    });
+    const std::pair<std::string, std::string> reachable[] = {
+        {"prefix: /a", "prefix: /ab"},
+        {"prefix: /a, methods: [GET]", "prefix: /a"},
+        {"prefix: /a, host: a.x", "prefix: /a, host: \"*.x\""},
+        {"prefix: /, host: \"*.x\"", "prefix: /, host: x"},
+        {"path: /a", "prefix: /a"},
+    };
+    for (const auto& [earlier, later] : reachable)
+        EXPECT_EQ(parse(routes(earlier, later)).text, "") << earlier << " | " << later;
+}
+
+TEST(ConfigMistakes, PathsThatNoRequestHas) {
+    const auto path = [](const std::string& is) {
+        return with_route("  - {match: {path: \"" + is + "\"}, upstream: shop}\n");
+    };
+    const auto said = [](const std::string& is, const std::string& why) {
+        return "8:20: routes[0].match.path: \"" + is + "\" " + why +
+               ", expected a path such as /orders";
+    };
+    expect_mistakes({
+        {path("orders"), said("orders", "does not start with '/'")},
+        {path("/a/../b"),
+         said("/a/../b", "is not in normal form, which is \"/b\", so nothing would match")},
+        {path("/%61"), said("/%61",
+                            "is not in normal form, which is \"/a\", so nothing would "
+                            "match")},
+        {path("/a?b"), said("/a?b", "is not a path that a request can have")},
+        {path("/caf\xc3\xa9"), said("/caf\xc3\xa9", "is not a path that a request can have")},
+    });
+    EXPECT_EQ(parse(path("/caf%C3%A9")).text, "");
+    expect_mistakes({{with_route("  - {match: {prefix: /api/}, upstream: shop}\n"),
+                      "8:22: routes[0].match.prefix: \"/api/\" ends with '/', and a prefix stands "
+                      "for itself and all below it, expected a path such as / or /api"},
+                     {with_route("  - {match: {prefix: /, methods: [get]}, upstream: shop}\n"),
+                      "8:35: routes[0].match.methods[0]: \"get\" is not in capitals, and methods "
+                      "are told apart by them, expected a method such as GET or POST"}});
+}
+
+TEST(ConfigMistakes, KeysWithoutAnOwnerAndStoresThatForget) {
+    const std::string lossy =
+        "listen: [{address: \"127.0.0.1:1\"}]\nstore: \"memory:\"\nupstreams:\n  - {name: shop, "
+        "replicas: [\"http://a\"]}\nroutes:\n";
+    const std::string owner =
+        "nothing tells whose key it is, so that one caller could get another's answer, expected "
+        "authenticate or session on this route, or scope: public, where all callers share one key "
+        "space";
+    expect_mistakes({
+        {with_route("  - {match: {prefix: /}, upstream: shop, idempotency: {}}\n"),
+         "8:42: routes[0].idempotency: " + owner},
+        {with_route("  - {match: {prefix: /, methods: [GET]}, upstream: shop, idempotency: {scope: "
+                    "public}}\n"),
+         "8:58: routes[0].idempotency: no request of this route takes a key, expected POST or "
+         "PATCH in match.methods, or PUT or DELETE in both match.methods and idempotency.methods"},
+        {lossy + "  - {match: {prefix: /}, upstream: shop, idempotency: {scope: public}}\n",
+         "6:42: routes[0].idempotency: the store \"default\" may lose what was acknowledged, and a "
+         "request could then run twice, expected a durable store such as sqlite:lethe.db, or "
+         "allow_lossy: true"},
+        {lossy + "  - {match: {prefix: /}, upstream: shop, session: {read: [a]}}\n",
+         "6:42: routes[0].session: the store \"default\" may lose what was acknowledged, and a "
+         "session could then be lost, expected a durable store such as sqlite:lethe.db, or "
+         "allow_lossy: true"},
+        {with_route("  - match: {prefix: /}\n    upstream: shop\n    session: {write: [cart]}\n"
+                    "    idempotency: {ttl: 3d}\n"),
+         "11:24: routes[0].idempotency.ttl: outcomes are remembered for 3d, longer than the "
+         "session remembers its changes (sessions.operation_memory is 25h), expected a shorter ttl "
+         "or a longer operation_memory"},
+    });
+    EXPECT_EQ(parse(lossy + "  - {match: {prefix: /}, upstream: shop, idempotency: {scope: public, "
+                            "allow_lossy: true}}\n")
+                  .text,
+              "");
+}
+
+TEST(ConfigMistakes, SlotsAreNamesAndASlipOfTheHandIsNoticed) {
+    expect_mistakes({
+        {with_route("  - match: {prefix: /}\n    upstream: shop\n"
+                    "    session: {read: [crat, cart], write: [\"\", cart, cart]}\n"),
+         "10:43: routes[0].session.write[0]: \"\" does not fit, expected a slot's name\n"
+         "10:53: routes[0].session.write[2]: \"cart\" is listed twice, expected each once"},
+        {with_route("  - match: {prefix: /}\n    upstream: shop\n"
+                    "    session: {read: [crat], write: [cart]}\n"),
+         "10:22: routes[0].session.read[0]: no route writes the slot \"crat\", did you mean "
+         "'cart'?"},
+    });
+    EXPECT_EQ(parse(with_route("  - match: {prefix: /}\n    upstream: shop\n"
+                               "    session: {read: [a, user], write: [b, cart]}\n"))
+                  .text,
+              "");
+}
+
+TEST(ConfigMistakes, SecretsAreNotQuoted) {
+    const outcome url = parse(
+        "listen: [{address: \"127.0.0.1:1\"}]\nstore: \"redis://me:hunter2@h\"\nroutes: []\n");
+    EXPECT_EQ(url.text.find("hunter2"), std::string::npos) << url.text;
+    EXPECT_NE(url.text.find("t.yaml:2:8: store: redis: stores are not in this build"),
+              std::string::npos)
+        << url.text;
+    const outcome variable =
+        parse(with_route("  - {match: {prefix: /}, upstream: shop, timeout: \"${SECRET}\"}\n"),
+              {{"SECRET", "hunter2"}});
+    EXPECT_EQ(variable.text.find("hunter2"), std::string::npos) << variable.text;
+    EXPECT_NE(variable.text.find("\"${SECRET}\" is not a duration"), std::string::npos);
+}
+
+TEST(ConfigMistakes, AllAreReportedAtOnceInTheOrderOfTheFile) {
+    const outcome got = parse(
+        "listen: [{adress: \"127.0.0.1:8080\"}]\n"
+        "wrkers: 2\n"
+        "upstreams:\n"
+        "  - {name: shop, replicas: [], balance: random}\n"
+        "routes:\n"
+        "  - match: {prefix: /}\n"
+        "    upstream: nobody\n"
+        "    timeout: soon\n"
+        "  - match: {path: /a}\n"
+        "limits: {fields: many}\n"
+        "limits: {}\n");
+    EXPECT_EQ(got.mistakes.size(), 11U) << got.text;
+    for (std::size_t i = 1; i < got.mistakes.size(); ++i)
+        EXPECT_LE(got.mistakes[i - 1].at, got.mistakes[i].at) << got.text;
+    for (const char* path :
+         {"listen[0].address", "listen[0].adress", "wrkers", "upstreams[0].replicas",
+          "upstreams[0].balance", "routes[0].upstream", "routes[0].timeout", "routes[1].upstream",
+          "routes[1].match", "limits.fields"})
+        EXPECT_NE(got.text.find(std::string(": ") + path + ": "), std::string::npos) << path << "\n"
+                                                                                     << got.text;
+}
+
+TEST(ConfigMistakes, MoreThanAnybodyReadsAreNotListed) {
+    std::string routes;
+    for (int i = 0; i < 9000; ++i) routes += "  - {}\n";
+    const outcome got = parse(with_route(routes));
+    EXPECT_EQ(got.mistakes.size(), mistakes_max + 1);
+    EXPECT_EQ(to_text(got.mistakes.back()),
+              "t.yaml: has more mistakes, expected these to be put right first");
+    std::string items;
+    for (int i = 0; i < 20'000; ++i) items += "\"10.0.0.1\", ";
+    EXPECT_EQ(parse(with_route(root_route + "trusted_proxies: [" + items + "\"::1\"]\n")).text,
+              "t.yaml:9:18: trusted_proxies: has 20001 entries, expected at most 10000\n");
+}
+
+}  // namespace
+}  // namespace lethe::gateway::config::test
