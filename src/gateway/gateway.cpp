@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 #include <thread>
 
 namespace lethe::gateway {
@@ -66,6 +67,16 @@ result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configurat
     return std::shared_ptr<const shared_parts>(std::move(out));
 }
 
+// A store that no route uses is not opened: a plain proxy leaves no file behind.
+std::set<std::string> used_stores(const config::configuration& of) {
+    std::set<std::string> out;
+    for (const config::route_options& one : of.routes) {
+        if (one.session) out.insert(one.session->store);
+        if (one.idempotency) out.insert(one.idempotency->store);
+    }
+    return out;
+}
+
 }  // namespace
 
 error_code make_error_code(errc e) noexcept {
@@ -97,10 +108,10 @@ gateway::~gateway() {
 }
 
 result<> gateway::open_stores(std::string& why) {
-    for (const auto& [name, options] : config().stores) {
+    for (const std::string& name : used_stores(config())) {
         std::string reason;
         result<std::unique_ptr<store::engine>> opened =
-            store::open(options.url, {.name = name}, reason);
+            store::open(config().stores.at(name).url, {.name = name}, reason);
         if (opened.has_error()) {
             why = fmt::format("store {}: {}", name, reason);
             return opened.error();
@@ -186,6 +197,11 @@ void gateway::start_health_checks() {
 }
 
 result<> gateway::reload(config::configuration fresh, std::string& why) {
+    for (const std::string& name : used_stores(fresh)) {
+        if (stores_.contains(name)) continue;
+        why = fmt::format("store {} was not in use when lethe started: restart it to use it", name);
+        return LETHE_ERR(errc::cannot_start);
+    }
     LETHE_TRY(std::shared_ptr<const shared_parts> shared, make_shared_parts(std::move(fresh), why));
     shared_ = std::move(shared);
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use(shared_); });

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -119,7 +120,10 @@ TEST(Gateway, APortInUseIsSaidPlainly) {
 
 TEST(Gateway, AStoreThatIsNotADatabaseIsSaidPlainlyAndLeftAlone) {
     backend behind;
-    running_gateway gateway(plain_configuration(behind));
+    running_gateway gateway(
+        "store: \"sqlite:${DIR}/state.db\"\nupstreams:\n  - {name: app, replicas: [\"" +
+        behind.url() +
+        "\"]}\nroutes:\n  - match: {prefix: /}\n    session: {read: [cart]}\n    upstream: app\n");
     const std::string precious =
         "this is my diary, not a database, and longer than a header of one hundred bytes, "
         "so that nobody can take it for an empty file";
@@ -233,6 +237,22 @@ TEST(Gateway, AReloadChangesRoutesAndABadFileChangesNothing) {
     EXPECT_EQ(user.get("/").status, 200);
     EXPECT_EQ(old_backend.requests().size(), 2U);
     EXPECT_EQ(new_backend.requests().size(), 1U);
+}
+
+TEST(Gateway, AStoreIsOpenedWhenARouteUsesItAndAReloadThatNeedsAnotherIsRefused) {
+    backend behind;
+    running_gateway gateway(plain_configuration(behind));
+    ASSERT_TRUE(gateway.start());
+    EXPECT_FALSE(std::filesystem::exists(gateway.folder.path() / "state.db"));
+    gateway.rewrite("store: \"sqlite:${DIR}/state.db\"\nupstreams:\n  - {name: app, replicas: [\"" +
+                    behind.url() +
+                    "\"]}\nroutes:\n  - match: {prefix: /}\n    session: {read: [cart], write: "
+                    "[cart]}\n    upstream: app\n");
+    gateway.running().send(SIGHUP);
+    ASSERT_TRUE(gateway.wait_for_event("gateway.reload_refused"));
+    EXPECT_TRUE(contains(gateway.log(), "restart")) << gateway.log();
+    client user(gateway.port);
+    EXPECT_EQ(user.get("/").status, 200);
 }
 
 TEST(Gateway, SigtermUnderLoadAnswersEveryRequestAndExitsCleanly) {
