@@ -161,10 +161,13 @@ TEST(Sqlite, AnAnsweredWriteSurvivesAKillAtAnyMoment) {
             }
         });
         ::close(pipe_ends[1]);
-        std::this_thread::sleep_for(std::chrono::milliseconds(20 + random() % 60));
+        // Only once it works, however slow the machine is.
+        int last = -1;
+        ASSERT_EQ(::read(pipe_ends[0], &last, sizeof last), static_cast<ssize_t>(sizeof last));
+        acknowledged = last + 1;
+        std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
         ::kill(child, SIGKILL);
         ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-        int last = 0;
         while (::read(pipe_ends[0], &last, sizeof last) == sizeof last) acknowledged = last + 1;
         ::close(pipe_ends[0]);
 
