@@ -87,8 +87,9 @@ int connection::open(const std::string& path, synchronous mode, std::string& mes
     }
     sqlite3_extended_result_codes(made, 1);
     sqlite3_busy_handler(made, &connection::wait_for_lock, this);
+    // Nothing here writes: whose file it is, is looked at first.
     for (const char* sql :
-         {"PRAGMA schema_version", "PRAGMA journal_mode=WAL", "PRAGMA foreign_keys=OFF",
+         {"PRAGMA schema_version",
           mode == synchronous::full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"}) {
         const int done = run(sql);
         if (done != SQLITE_OK) {

@@ -96,7 +96,9 @@ result<> database::start(std::string& why) {
                           message.empty() ? "it is read-only" : message);
         return to_error(opened);
     }
-    if (writer_.ask_text("PRAGMA journal_mode") != "wal") {
+    const result<> ours = check_owner(writer_, what_.path, why);
+    if (ours.has_error()) return ours;
+    if (writer_.ask_text("PRAGMA journal_mode=WAL") != "wal") {
         why = what_.path +
               " cannot have a write-ahead log. Put it on a local disk: network file systems do "
               "not do.";

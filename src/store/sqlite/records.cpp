@@ -37,43 +37,46 @@ constexpr const char* schema =
     "CREATE INDEX IF NOT EXISTS record_expires ON record(expires);"
     "CREATE TABLE IF NOT EXISTS state(one INTEGER PRIMARY KEY CHECK (one = 1),"
     " last_version INTEGER NOT NULL);"
-    "INSERT OR IGNORE INTO state VALUES (1, 0);";
+    "INSERT OR IGNORE INTO state VALUES (1, 0);"
+    // A restored backup, or what a power cut took, must not lead to a version that was given
+    // before: each opening starts at the present microsecond.
+    "UPDATE state SET last_version = max(last_version, strftime('%s', 'now') * 1000000);";
 
 }  // namespace
 
-result<> prepare_schema(connection& on, const std::string& path, std::string& why) {
-    const int begun = on.run("BEGIN IMMEDIATE");
-    if (begun != SQLITE_OK) {
-        why = fmt::format(
-            "{}: {}. May this user write the file and its folder, and is no other "
-            "program holding it?",
-            path, on.message());
-        return to_error(begun);
-    }
+result<> check_owner(connection& on, const std::string& path, std::string& why) {
     const std::int64_t app = on.ask("PRAGMA application_id");
     const std::int64_t version = on.ask("PRAGMA user_version");
     const std::int64_t tables = on.ask("SELECT count(*) FROM sqlite_schema");
+    if (tables < 0) {
+        why = fmt::format("{}: {}. Is it damaged?", path, on.message());
+        return LETHE_ERR(errc::corrupt);
+    }
     if (app != application_id && tables > 0) {
-        static_cast<void>(on.run("ROLLBACK"));
         why =
             path + " is a database of another program. It was left as it is; choose another path.";
         return LETHE_ERR(errc::corrupt);
     }
     if (app == application_id && version > schema_version) {
-        static_cast<void>(on.run("ROLLBACK"));
         why = fmt::format(
             "{} was written by a newer lethe (schema {}, this one knows {}). Use that "
             "version, or another path.",
             path, version, schema_version);
         return LETHE_ERR(errc::corrupt);
     }
+    return {};
+}
+
+result<> prepare_schema(connection& on, const std::string& path, std::string& why) {
     const std::string mark = fmt::format("PRAGMA application_id={}; PRAGMA user_version={};",
                                          application_id, schema_version);
-    int done = on.run(schema);
+    int done = on.run("BEGIN IMMEDIATE");
+    if (done == SQLITE_OK) done = on.run(schema);
     if (done == SQLITE_OK) done = on.run(mark.c_str());
     if (done == SQLITE_OK) done = on.run("COMMIT");
     if (done == SQLITE_OK) return {};
-    why = fmt::format("{}: {}. Is the disk full or read-only?", path, on.message());
+    why = fmt::format("{}: {}. Is the disk full, or does another program hold the file?", path,
+                      on.message());
     static_cast<void>(on.run("ROLLBACK"));
     return to_error(done);
 }

@@ -16,6 +16,8 @@ namespace lethe::store::sqlite {
 inline constexpr std::int64_t application_id = 0x4c455448;
 inline constexpr std::int64_t schema_version = 1;
 
+// Whether the file is ours or empty; changes nothing. On failure `why` is a sentence for a person.
+[[nodiscard]] result<> check_owner(connection& on, const std::string& path, std::string& why);
 // Makes the tables where there are none. On failure `why` is a sentence for a person.
 [[nodiscard]] result<> prepare_schema(connection& on, const std::string& path, std::string& why);
 
