@@ -210,18 +210,17 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
     return {};
 }
 
-std::size_t gateway::connections() {
-    std::size_t total = 0;
-    for (const auto& one : workers_)
-        total += ask_worker(one->worker(), [&] { return one->connections(); });
-    return total;
+bool gateway::drained() {
+    return std::all_of(workers_.begin(), workers_.end(), [](const auto& one) {
+        return ask_worker(one->worker(), [&one] { return one->drained(); });
+    });
 }
 
 bool gateway::drain(bool (*hurry)()) {
     draining_ = true;
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->drain(); });
     const auto until = workers_.front()->worker().time().steady_now() + config().timeouts.drain;
-    while (connections() > 0) {
+    while (!drained()) {
         if (hurry() || workers_.front()->worker().time().steady_now() >= until) return false;
         // lint: allow(sleep) because it is the gateway's own thread, which has nothing else to do
         std::this_thread::sleep_for(std::chrono::milliseconds(10));

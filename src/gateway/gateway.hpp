@@ -51,7 +51,7 @@ class gateway {
     [[nodiscard]] task<std::string> why_not_ready();
     [[nodiscard]] std::string metrics_text() const;
     void start_health_checks();
-    [[nodiscard]] std::size_t connections();
+    [[nodiscard]] bool drained();
 
     std::shared_ptr<const shared_parts> shared_;
     engine_map stores_;

@@ -44,7 +44,7 @@ class gateway_worker {
                      std::size_t replica, bool healthy);
 
     void drain() { server_.drain(); }
-    [[nodiscard]] std::size_t connections() const noexcept { return server_.connections(); }
+    [[nodiscard]] bool drained() const noexcept { return server_.drained(); }
     // "" when every store answers, else which does not.
     [[nodiscard]] task<std::string> ask_stores();
 

@@ -11,6 +11,8 @@ namespace {
 
 // Clients whose connections the kernel has accepted already are still served when a drain begins.
 constexpr std::chrono::milliseconds accept_after_drain{100};
+// So do those whose handshake is under way when the door is shut.
+constexpr std::chrono::milliseconds handshakes_end{50};
 constexpr std::chrono::milliseconds pause_without_descriptors{50};
 
 }  // namespace
@@ -41,7 +43,9 @@ struct server::impl {
     server_metrics counts;
     std::list<net::listener> listeners;
     std::list<server_connection*> connections;
+    std::size_t open = 0;  // connections accepted and not yet ended
     bool draining = false;
+    bool accepting = true;
 };
 
 namespace {
@@ -54,7 +58,14 @@ task<> serve(std::shared_ptr<server::impl> in, net::stream stream) {
     const result<> ended = co_await connection.run();
     in->counts.open.add(-1);
     in->connections.erase(place);
+    --in->open;
     co_return ended;
+}
+
+// Counted from here, not from the task's first step: a drain must not miss it.
+void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream) {
+    ++in->open;
+    in->worker.spawn(serve(in, std::move(stream)));
 }
 
 task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
@@ -75,7 +86,7 @@ task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
             continue;
         }
         in->counts.accepted.add();
-        in->worker.spawn(serve(in, *std::move(accepted)));
+        begin_serving(in, *std::move(accepted));
     }
 }
 
@@ -83,7 +94,13 @@ task<> close_listeners_soon(std::shared_ptr<server::impl> in) {
     clock& time = in->worker.time();
     // A cancelled sleep means that the worker stops: the listeners are closed all the same.
     static_cast<void>(co_await time.sleep_until(time.steady_now() + accept_after_drain));
-    for (net::listener& one : in->listeners) one.close();
+    for (net::listener& one : in->listeners) one.let_no_more_in();
+    static_cast<void>(co_await time.sleep_until(time.steady_now() + handshakes_end));
+    for (net::listener& one : in->listeners) {
+        for (net::stream& waiting : one.accept_last()) begin_serving(in, std::move(waiting));
+        one.close();
+    }
+    in->accepting = false;
     co_return result<>{};
 }
 
@@ -114,9 +131,10 @@ void server::abort() noexcept {
     for (server_connection* one : impl_->connections) one->abort();
 }
 
-std::size_t server::connections() const noexcept {
-    return impl_->connections.size();
+bool server::drained() const noexcept {
+    return impl_->draining && !impl_->accepting && impl_->open == 0;
 }
+
 void server::replace_settings(const server_settings& settings) {
     impl_->settings = settings;
 }

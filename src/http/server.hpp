@@ -46,12 +46,13 @@ class server {
     [[nodiscard]] result<net::address> listen(const net::address& at);
 
     // Accepts what already waits, then no more; answers carry Connection: close; idle connections
-    // end within a second. connections() tells when all is done.
+    // end within a second. drained() tells when all is done.
     void drain();
     // Drops all connections at once.
     void abort() noexcept;
 
-    [[nodiscard]] std::size_t connections() const noexcept;
+    // After drain(): no connection is left, and none can come.
+    [[nodiscard]] bool drained() const noexcept;
 
     // Another head_limits or timeout for connections accepted from now on.
     void replace_settings(const server_settings& settings);

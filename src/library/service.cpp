@@ -29,7 +29,7 @@ struct service_worker {
 
     net::worker worker;
     http::server server;
-    std::atomic<std::size_t> connections{0};
+    std::atomic<bool> drained{false};
 };
 
 boost::system::error_code public_error(const error_code& error) {
@@ -123,7 +123,6 @@ result<> service::parts::make_workers(worker_list& into, const http::server_sett
 // Until all connections have ended, the drain time is over or another signal comes.
 void service::parts::drain(worker_list& workers) {
     for (auto& one : workers) {
-        one->connections = 1;  // until the worker itself says otherwise
         one->worker.post([&w = *one] { w.server.drain(); });
     }
     clock& time = workers.front()->worker.time();
@@ -132,12 +131,12 @@ void service::parts::drain(worker_list& workers) {
         const bool again = stop.wait(look_interval);
         const auto passed = time.steady_now() - began;
         if (again || passed >= options.drain_time) break;
-        std::size_t left = 0;
+        bool all_drained = true;
         for (auto& one : workers) {
-            left += one->connections;
-            one->worker.post([&w = *one] { w.connections = w.server.connections(); });
+            all_drained = all_drained && one->drained;
+            one->worker.post([&w = *one] { w.drained = w.server.drained(); });
         }
-        if (left == 0 && passed >= drain_time_min) return;
+        if (all_drained && passed >= drain_time_min) return;
     }
     for (auto& one : workers) one->worker.post([&w = *one] { w.server.abort(); });
 }

@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -296,6 +297,33 @@ task<stream> listener::accept() {
             co_return LETHE_ERR(errc::out_of_descriptors);
         // The peer went away before it was accepted: nothing happened.
     }
+}
+
+void listener::let_no_more_in() noexcept {
+    // A packet filter on the socket drops what has the SYN flag: bit 1 of byte 13 of the TCP
+    // header.
+    std::array<sock_filter, 4> drop_syn = {{
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    }};
+    const sock_fprog program{drop_syn.size(), drop_syn.data()};
+    static_cast<void>(::setsockopt(impl_->acceptor.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER,
+                                   &program, sizeof program));
+}
+
+std::vector<stream> listener::accept_last() {
+    impl& in = *impl_;
+    std::vector<stream> out;
+    boost::system::error_code error;
+    in.acceptor.non_blocking(true, error);
+    while (!error) {
+        tcp::socket socket(in.owner.inside().loop);
+        in.acceptor.accept(socket, error);
+        if (!error) out.emplace_back(wrap(in.owner, std::move(socket)));
+    }
+    return out;
 }
 
 void listener::close() noexcept {

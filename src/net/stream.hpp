@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lethe::net {
 
@@ -70,6 +71,12 @@ class listener {
 
     // Errors: cancelled (closed), out_of_descriptors (try again later).
     [[nodiscard]] task<stream> accept();
+    // Lets no new connection in; those whose handshake has begun still come. Whoever connects now
+    // meets silence, tries again a second later and then finds the port closed: better than a
+    // reset.
+    void let_no_more_in() noexcept;
+    // The connections that wait to be accepted, which close() would reset. Call close() next.
+    [[nodiscard]] std::vector<stream> accept_last();
     // Stops accepting; a wait under way ends with cancelled.
     void close() noexcept;
     // With port 0 given: the port the system chose.

@@ -16,9 +16,12 @@ cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/lo
 inside=$(find "$work/prefix/include" -mindepth 1 -maxdepth 1 ! -name lethe)
 [ -z "$inside" ] || fail "more than the public headers is installed: $inside"
 [ -x "$work/prefix/bin/lethe" ] || [ ! -x "$build/lethe" ] || fail "the gateway is not installed"
-if grep -rnF -e "$build" -e "$(cd "$here/../.." && pwd)" "$work/prefix/lib" --include='*.cmake'; then
-    fail "the package knows the folder it was built in"
-fi
+# A path begins after a quote, a blank or a ';': "/lib/lethe" is not the source folder "/lethe".
+for folder in "$build" "$(cd "$here/../.." && pwd)"; do
+    if grep -rnF -e "\"$folder/" -e ";$folder/" -e " $folder/" -e "\"$folder\"" "$work/prefix/lib" --include='*.cmake'; then
+        fail "the package knows the folder it was built in"
+    fi
+done
 
 # Moved, because a package must not depend on where it was first installed.
 mv "$work/prefix" "$work/moved"
