@@ -9,7 +9,7 @@ include(CMakePackageConfigHelpers)
 
 set(lethe_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/lethe")
 # What services written in C++ are made of; the gateway's own modules are not installed.
-set(lethe_library_modules lethe_base lethe_net lethe_http lethe_library)
+set(lethe_library_modules lethe_base lethe_net lethe_http lethe_store lethe_idempotency lethe_library)
 
 foreach(program lethe lethe_cli)
   if(TARGET ${program})

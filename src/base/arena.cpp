@@ -1,19 +1,18 @@
 #include "base/arena.hpp"
 
+#include "base/block_cache.hpp"
+
 #include <algorithm>
 #include <cstring>
 
 namespace lethe {
 
-void* arena::allocate(std::size_t bytes, std::size_t alignment) {
-    std::size_t start = (used_ + alignment - 1) / alignment * alignment;
-    if (blocks_.empty() || start + bytes > blocks_.back().size) {
-        const std::size_t size = std::max(block_bytes, bytes);
-        blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
-        start = 0;
-    }
-    used_ = start + bytes;
-    return blocks_.back().bytes.get() + start;
+void* arena::allocate_block(std::size_t bytes) {
+    const std::size_t size = std::max(block_bytes, bytes + sizeof(block));
+    last_ =
+        ::new (size == block_bytes ? take_block(size) : ::operator new(size)) block{last_, size};
+    used_ = sizeof(block) + bytes;
+    return reinterpret_cast<char*>(last_) + sizeof(block);
 }
 
 std::string_view arena::copy(std::string_view text) {
@@ -37,9 +36,14 @@ std::string_view arena::concat(std::initializer_list<std::string_view> parts) {
 }
 
 void arena::reset() noexcept {
-    if (blocks_.size() > 1) blocks_.resize(1);
-    // A first block that one big exchange made large is not kept: idle connections stay small.
-    if (!blocks_.empty() && blocks_.front().size > block_bytes) blocks_.clear();
+    while (last_ != nullptr) {
+        block* const gone = last_;
+        last_ = gone->previous;
+        if (gone->size == block_bytes)
+            give_block(gone, block_bytes);
+        else
+            ::operator delete(gone);
+    }
     used_ = 0;
 }
 

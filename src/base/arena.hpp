@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <initializer_list>
 #include <new>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace lethe {
 
@@ -16,26 +15,34 @@ class arena {
     arena() = default;
     arena(const arena&) = delete;
     arena& operator=(const arena&) = delete;
+    ~arena() { reset(); }
 
     [[nodiscard]] void* allocate(std::size_t bytes,
-                                 std::size_t alignment = alignof(std::max_align_t));
+                                 std::size_t alignment = alignof(std::max_align_t)) {
+        const std::size_t start = (used_ + alignment - 1) / alignment * alignment;
+        if (last_ == nullptr || start + bytes > last_->size) return allocate_block(bytes);
+        used_ = start + bytes;
+        return reinterpret_cast<char*>(last_) + start;
+    }
     [[nodiscard]] std::string_view copy(std::string_view text);
     // The parts one after another, in one piece.
     [[nodiscard]] std::string_view concat(std::initializer_list<std::string_view> parts);
 
-    // Forgets everything; keeps the first block for the next exchange.
+    // Forgets everything and gives its memory back.
     void reset() noexcept;
 
  private:
-    static constexpr std::size_t block_bytes = 2048;
+    static constexpr std::size_t block_bytes = 4096;
 
-    struct block {
-        std::unique_ptr<char[]> bytes;
-        std::size_t size = 0;
+    struct alignas(std::max_align_t) block {
+        block* previous;
+        std::size_t size;  // with this head
     };
 
-    std::vector<block> blocks_;
-    std::size_t used_ = 0;  // in the last block
+    void* allocate_block(std::size_t bytes);
+
+    block* last_ = nullptr;
+    std::size_t used_ = 0;  // of the last block, with its head
 };
 
 }  // namespace lethe

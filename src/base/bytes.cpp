@@ -1,7 +1,13 @@
+// SHA-256 is OpenSSL's, which uses the CPU's instructions for it, by its oldest interface: a hash
+// of a few dozen bytes costs less than the newer one takes to begin.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "base/bytes.hpp"
 
+#include <openssl/sha.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace lethe {
@@ -24,29 +30,93 @@ const unsigned char* raw(std::string_view s) {
     return reinterpret_cast<const unsigned char*>(s.data());
 }
 
-std::string encode_base64(std::string_view bytes, int variant) {
-    std::string out(sodium_base64_encoded_len(bytes.size(), variant), '\0');
-    sodium_bin2base64(out.data(), out.size(), raw(bytes), bytes.size(), variant);
-    out.pop_back();  // the terminating zero
+// The two alphabets differ in their last two letters. Letters and values are computed, not looked
+// up: what is encoded may be a secret, and must show in no time and no cache line.
+struct alphabet {
+    unsigned char letter_62;
+    unsigned char letter_63;
+    bool padded;
+};
+constexpr alphabet plain_alphabet{'+', '/', true};
+constexpr alphabet url_alphabet{'-', '_', false};
+
+// All bits where it holds, else none; for numbers below 2^24.
+constexpr unsigned if_greater(unsigned a, unsigned b) noexcept {
+    return 0U - ((b - a) >> 31);
+}
+constexpr unsigned if_equal(unsigned a, unsigned b) noexcept {
+    return ~(if_greater(a, b) | if_greater(b, a));
+}
+
+constexpr char letter_of(unsigned six_bits, const alphabet& in) noexcept {
+    constexpr unsigned after_digits = '0' - 52U;  // below zero: wraps
+    unsigned out = six_bits + 'A';
+    out += if_greater(six_bits, 25) & ('a' - 26U - 'A');
+    out -= if_greater(six_bits, 51) & ('a' - 26U - after_digits);
+    out += if_equal(six_bits, 62) & (in.letter_62 - (after_digits + 62));
+    out += if_equal(six_bits, 63) & (in.letter_63 - (after_digits + 63));
+    return static_cast<char>(out);
+}
+
+// 1 more than the letter's value; 0 for what is no letter.
+constexpr unsigned value_after(unsigned char letter, const alphabet& in) noexcept {
+    const auto range = [letter](unsigned char first, unsigned char last, unsigned value) {
+        const unsigned within = ~(if_greater(first, letter) | if_greater(letter, last));
+        return within & (letter - first + value + 1U);
+    };
+    return range('A', 'Z', 0) | range('a', 'z', 26) | range('0', '9', 52) |
+           (if_equal(letter, in.letter_62) & 63U) | (if_equal(letter, in.letter_63) & 64U);
+}
+
+std::string encode_base64(std::string_view bytes, const alphabet& in) {
+    const std::size_t left = bytes.size() % 3;
+    const std::size_t whole = bytes.size() / 3 * 4;
+    std::string out(whole + (left == 0 ? 0 : in.padded ? 4 : left + 1), '=');
+    const unsigned char* from = raw(bytes);
+    char* to = out.data();
+    for (std::size_t i = 0; i < bytes.size() / 3; ++i, from += 3, to += 4) {
+        const unsigned group = unsigned{from[0]} << 16 | unsigned{from[1]} << 8 | from[2];
+        for (unsigned k = 0; k < 4; ++k) to[k] = letter_of(group >> (18 - 6 * k) & 63, in);
+    }
+    if (left == 0) return out;
+    const unsigned group = unsigned{from[0]} << 16 | (left == 2 ? unsigned{from[1]} << 8 : 0U);
+    for (unsigned k = 0; k <= left; ++k) to[k] = letter_of(group >> (18 - 6 * k) & 63, in);
     return out;
 }
 
-// libsodium's decoder is strict: it refuses padding in the wrong place and trailing bits that are
-// set.
-result<std::string> decode_base64(std::string_view text, int variant) {
-    std::string out(text.size() / 4 * 3 + 3, '\0');
-    std::size_t length = 0;
-    const char* end = nullptr;
-    const int status = sodium_base642bin(reinterpret_cast<unsigned char*>(out.data()), out.size(),
-                                         text.data(), text.size(), nullptr, &length, &end, variant);
-    if (status != 0 || end != text.data() + text.size()) return LETHE_ERR(errc::malformed_encoding);
-    out.resize(length);
+// Strict: padding where it belongs and nowhere else, unused bits zero. (libsodium's takes some
+// bytes above ASCII for digits: a token would have several spellings.)
+result<std::string> decode_base64(std::string_view text, const alphabet& in) {
+    if (in.padded) {
+        if (text.size() % 4 != 0) return LETHE_ERR(errc::malformed_encoding);
+        const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+        text.remove_suffix(padding);
+    }
+    const std::size_t left = text.size() % 4;
+    if (left == 1) return LETHE_ERR(errc::malformed_encoding);
+    std::string out(text.size() / 4 * 3 + (left == 0 ? 0 : left - 1), '\0');
+    const unsigned char* from = raw(text);
+    char* to = out.data();
+    unsigned wrong = 0;
+    for (std::size_t at = 0; at < text.size(); at += 4) {
+        const std::size_t letters = std::min<std::size_t>(4, text.size() - at);
+        unsigned group = 0;
+        for (std::size_t k = 0; k < letters; ++k) {
+            const unsigned value = value_after(from[at + k], in);
+            wrong |= if_equal(value, 0);
+            group |= ((value - 1) & 63) << (18 - 6 * k);
+        }
+        for (std::size_t k = 0; k + 1 < letters; ++k)
+            *to++ = static_cast<char>(group >> (16 - 8 * k) & 255);
+        if (letters < 4) wrong |= group & ((1U << (32 - 8 * letters)) - 1);
+    }
+    if (wrong != 0) return LETHE_ERR(errc::malformed_encoding);
     return out;
 }
 
-crypto_hash_sha256_state* state_of(std::array<unsigned char, 128>& storage) {
-    static_assert(sizeof(crypto_hash_sha256_state) <= 128);
-    return reinterpret_cast<crypto_hash_sha256_state*>(storage.data());
+SHA256_CTX* state_of(std::array<unsigned char, 128>& storage) {
+    static_assert(sizeof(SHA256_CTX) <= 128);
+    return reinterpret_cast<SHA256_CTX*>(storage.data());
 }
 
 char lower(char c) noexcept {
@@ -57,12 +127,12 @@ char lower(char c) noexcept {
 
 std::string to_hex(std::string_view bytes) {
     static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    out.reserve(bytes.size() * 2);
+    std::string out(bytes.size() * 2, '\0');
+    char* to = out.data();
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
+        *to++ = digits[byte >> 4];
+        *to++ = digits[byte & 15];
     }
     return out;
 }
@@ -86,22 +156,22 @@ result<std::string> from_hex(std::string_view text) {
 }
 
 std::string to_base64url(std::string_view bytes) {
-    return encode_base64(bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return encode_base64(bytes, url_alphabet);
 }
 result<std::string> from_base64url(std::string_view text) {
-    return decode_base64(text, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return decode_base64(text, url_alphabet);
 }
 std::string to_base64(std::string_view bytes) {
-    return encode_base64(bytes, sodium_base64_VARIANT_ORIGINAL);
+    return encode_base64(bytes, plain_alphabet);
 }
 result<std::string> from_base64(std::string_view text) {
-    return decode_base64(text, sodium_base64_VARIANT_ORIGINAL);
+    return decode_base64(text, plain_alphabet);
 }
 
 std::string sha256(std::string_view bytes) {
-    std::string out(crypto_hash_sha256_BYTES, '\0');
-    crypto_hash_sha256(reinterpret_cast<unsigned char*>(out.data()), raw(bytes), bytes.size());
-    return out;
+    sha256_stream hash;
+    hash.update(bytes);
+    return hash.finish();
 }
 
 std::string sha256_of_parts(std::initializer_list<std::string_view> parts) {
@@ -117,17 +187,17 @@ std::string sha256_of_parts(std::initializer_list<std::string_view> parts) {
 }
 
 sha256_stream::sha256_stream() {
-    crypto_hash_sha256_init(state_of(state_));
+    SHA256_Init(state_of(state_));
 }
 sha256_stream::~sha256_stream() {
     sodium_memzero(state_.data(), state_.size());
 }
 void sha256_stream::update(std::string_view bytes) {
-    crypto_hash_sha256_update(state_of(state_), raw(bytes), bytes.size());
+    SHA256_Update(state_of(state_), bytes.data(), bytes.size());
 }
 std::string sha256_stream::finish() {
-    std::string out(crypto_hash_sha256_BYTES, '\0');
-    crypto_hash_sha256_final(state_of(state_), reinterpret_cast<unsigned char*>(out.data()));
+    std::string out(SHA256_DIGEST_LENGTH, '\0');
+    SHA256_Final(reinterpret_cast<unsigned char*>(out.data()), state_of(state_));
     return out;
 }
 
@@ -135,11 +205,40 @@ bool equal_constant_time(std::string_view a, std::string_view b) noexcept {
     return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+namespace {
+
+constexpr std::uint64_t every_byte = 0x0101010101010101;
+
+std::uint64_t load_lower(const char* at) noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    // Per byte, no carry leaves it: the high bit of seven-bit values from 'A' on, and beyond 'Z'.
+    const std::uint64_t low = word & (every_byte * 0x7f);
+    const std::uint64_t from_a = low + every_byte * (0x80 - 'A');
+    const std::uint64_t beyond_z = low + every_byte * (0x7f - 'Z');
+    const std::uint64_t upper = (from_a ^ beyond_z) & ~word & (every_byte * 0x80);
+    return word | (upper >> 2);
+}
+
+}  // namespace
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-    if (a.size() != b.size()) return false;
-    for (std::size_t i = 0; i < a.size(); ++i)
-        if (lower(a[i]) != lower(b[i])) return false;
-    return true;
+    const std::size_t size = a.size();
+    if (size != b.size()) return false;
+    if (size < sizeof(std::uint64_t)) {
+        for (std::size_t i = 0; i < size; ++i)
+            if (lower(a[i]) != lower(b[i])) return false;
+        return true;
+    }
+    const std::size_t last = size - sizeof(std::uint64_t);
+    for (std::size_t i = 0; i < last; i += sizeof(std::uint64_t))
+        if (load_lower(a.data() + i) != load_lower(b.data() + i)) return false;
+    return load_lower(a.data() + last) == load_lower(b.data() + last);
+}
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) noexcept {
+    return text.size() >= prefix.size() &&
+           equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
 std::string to_lower(std::string_view text) {

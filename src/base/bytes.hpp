@@ -49,6 +49,8 @@ class sha256_stream {
 
 // ASCII only, as protocols want it.
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+[[nodiscard]] bool starts_with_ignoring_case(std::string_view text,
+                                             std::string_view prefix) noexcept;
 [[nodiscard]] std::string to_lower(std::string_view text);
 // Without spaces and tabs at both ends (RFC 9110 OWS).
 [[nodiscard]] std::string_view trim(std::string_view text) noexcept;

@@ -5,6 +5,7 @@
 #include "base/task.hpp"
 
 #include <chrono>
+#include <string>
 
 namespace lethe {
 
@@ -14,6 +15,10 @@ using system_time = std::chrono::sys_time<std::chrono::milliseconds>;
 // Never jumps; for deadlines and durations within one process.
 using steady_time = std::chrono::steady_clock::time_point;
 using duration = std::chrono::steady_clock::duration;
+
+// "2026-01-31T12:00:00Z" (RFC 3339), whole seconds; a time before 1970 or after 9999 as a number of
+// seconds.
+[[nodiscard]] std::string to_utc_text(system_time at);
 
 class clock {
  public:

@@ -108,6 +108,13 @@ struct boost::system::is_error_condition_enum<lethe::condition> : std::true_type
         return LETHE_CONCAT(lethe_try_, __LINE__).error();  \
     declaration = *std::move(LETHE_CONCAT(lethe_try_, __LINE__))
 
+// The same for a result without a value.
+#define LETHE_TRY_VOID(expression)                                          \
+    do {                                                                    \
+        if (const auto lethe_tried = (expression); lethe_tried.has_error()) \
+            return lethe_tried.error();                                     \
+    } while (false)
+
 #define LETHE_CO_TRY(declaration, expression)                 \
     auto LETHE_CONCAT(lethe_try_, __LINE__) = (expression);   \
     if (LETHE_CONCAT(lethe_try_, __LINE__).has_error())       \

@@ -5,7 +5,9 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -73,12 +75,29 @@ class handler {
         text_.clear();
         return ok;
     }
-    bool on_number_part(bj::string_view, bj::error_code&) { return true; }
-    bool on_int64(std::int64_t v, bj::string_view, bj::error_code&) { return add(v); }
-    bool on_uint64(std::uint64_t v, bj::string_view, bj::error_code&) { return add(v); }
-    bool on_double(double v, bj::string_view, bj::error_code& ec) {
-        // 1e999 is grammatical, but nothing that could be written again.
-        if (!std::isfinite(v)) ec = make_error_code(errc::malformed);
+    bool on_number_part(bj::string_view part, bj::error_code&) {
+        text_.append(part.data(), part.size());
+        return true;
+    }
+    bool on_int64(std::int64_t v, bj::string_view, bj::error_code&) {
+        text_.clear();
+        return add(v);
+    }
+    bool on_uint64(std::uint64_t v, bj::string_view, bj::error_code&) {
+        text_.clear();
+        return add(v);
+    }
+    bool on_double(double, bj::string_view part, bj::error_code& ec) {
+        // Boost.JSON's own double may be an ulp beside the nearest one.
+        text_.append(part.data(), part.size());
+        double v = 0;
+        const auto [end, bad] = std::from_chars(text_.data(), text_.data() + text_.size(), v);
+        const bool whole = end == text_.data() + text_.size();
+        // A number too small for a double is 0; 1e999 is grammatical, but nothing that could be
+        // written again.
+        if (bad == std::errc::result_out_of_range && whole) v = std::strtod(text_.c_str(), nullptr);
+        if (!whole || !std::isfinite(v)) ec = make_error_code(errc::malformed);
+        text_.clear();
         return !ec && add(v);
     }
     bool on_bool(bool v, bj::error_code&) { return add(v); }

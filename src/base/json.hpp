@@ -21,6 +21,12 @@ struct limits {
 [[nodiscard]] result<boost::json::value> parse(std::string_view text, limits bounds = {});
 // The same, and the value must be an object.
 [[nodiscard]] result<boost::json::object> parse_object(std::string_view text, limits bounds = {});
+// One text for all texts that say the same (RFC 8785): members in the order of their UTF-16 names,
+// no white space, numbers as ECMAScript writes them. Other than there, an integer of 64 bits that a
+// double cannot hold keeps its digits, so that two of them stay different.
+[[nodiscard]] std::string canonical_text(const boost::json::value& value);
 [[nodiscard]] std::string to_text(const boost::json::value& value);
+// For people, and for version control, which compares lines; with a newline at its end.
+[[nodiscard]] std::string to_indented_text(const boost::json::value& value);
 
 }  // namespace lethe::json

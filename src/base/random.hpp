@@ -21,6 +21,9 @@ class random_source {
 
 // Cryptographically strong (getrandom by way of libsodium). Stateless: any thread.
 [[nodiscard]] std::unique_ptr<random_source> make_secure_random();
+// As strong, for who draws often and a little: a ChaCha20 stream whose key comes from the system,
+// in pieces that are made ahead; each piece brings the key of the next. One thread.
+[[nodiscard]] std::unique_ptr<random_source> make_buffered_random();
 // Repeatable; never for secrets outside tests.
 [[nodiscard]] std::unique_ptr<random_source> make_seeded_random(std::uint64_t seed);
 
