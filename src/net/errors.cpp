@@ -13,6 +13,16 @@ error_code make_error_code(errc e) noexcept {
          condition::conflict},
         {int(errc::cannot_listen), "cannot listen on the address", condition::denied},
         {int(errc::out_of_descriptors), "no file descriptor is left", condition::overloaded},
+        {int(errc::tls_failed), "TLS could not be agreed on with the peer", condition::unavailable},
+        {int(errc::tls_untrusted), "the peer's certificate is from no authority that is trusted",
+         condition::unavailable},
+        {int(errc::tls_wrong_name), "the peer's certificate is for another name",
+         condition::unavailable},
+        {int(errc::tls_expired), "the peer's certificate is expired or not yet valid",
+         condition::unavailable},
+        {int(errc::tls_refused),
+         "the peer refused TLS: it wants a client certificate or does not accept the one it got",
+         condition::unavailable},
     };
     static const table_category instance{"lethe.net", rows};
     return {static_cast<int>(e), instance};

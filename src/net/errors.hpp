@@ -22,6 +22,16 @@ enum class errc {
     cannot_listen,
     // The process or the machine has no descriptor left.
     out_of_descriptors,
+    // No TLS could be agreed on: the peer speaks none, or no version and cipher that we do.
+    tls_failed,
+    // The peer's certificate leads to no authority that we trust.
+    tls_untrusted,
+    // The peer's certificate is for another name.
+    tls_wrong_name,
+    // The peer's certificate, or one above it, is no longer or not yet valid.
+    tls_expired,
+    // The peer ended TLS with an alert: it wants a certificate, or does not take ours.
+    tls_refused,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -1,13 +1,12 @@
 #include "net/stream.hpp"
 
 #include "net/errors.hpp"
+#include "net/resolve.hpp"
+#include "net/stream_impl.hpp"
 #include "net/worker_impl.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
-#include <linux/filter.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -19,10 +18,8 @@
 namespace lethe::net {
 namespace {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
+using boost::asio::ip::tcp;
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t pieces_max = 8;
 
 // Fills `vectors` with the pieces behind the first `skip` bytes; how many it filled.
@@ -47,39 +44,116 @@ std::size_t total_size(std::span<const std::string_view> pieces) {
     return size;
 }
 
-}  // namespace
+bool would_block() noexcept {
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+}
 
-struct stream::impl final : timer, stoppable {
-    impl(worker& on, tcp::socket connected) : owner(on), socket(std::move(connected)) {
-        owner.enlist(*this);
-    }
-    ~impl() { owner.delist(*this); }
-
-    void expired() override {
-        timed_out = true;
-        give_up();
-    }
-    void stop_waiting() noexcept override {
-        cancelled = true;
-        give_up();
-    }
-    void give_up() noexcept {
-        boost::system::error_code ignored;
-        socket.cancel(ignored);
-    }
-    // Why a wait ended with `error`.
-    error_code reason(const boost::system::error_code& error) const {
-        if (timed_out) return LETHE_ERR(errc::timeout);
-        if (cancelled || error == asio::error::operation_aborted) return LETHE_ERR(errc::cancelled);
+// What the kernel takes of the pieces behind the first `skip` bytes, without waiting.
+result<std::size_t> send_now(stream::impl& in, std::span<const std::string_view> pieces,
+                             std::size_t skip) noexcept {
+    std::array<iovec, pieces_max> vectors;
+    const std::size_t count = fill_vectors(pieces, skip, vectors);
+    if (count == 0) return std::size_t{0};
+    const int socket = in.socket.number();
+    while (true) {
+        ssize_t sent = 0;
+        if (count == 1) {
+            sent = ::send(socket, vectors[0].iov_base, vectors[0].iov_len,
+                          MSG_NOSIGNAL | MSG_DONTWAIT);
+        } else {
+            msghdr message{};
+            message.msg_iov = vectors.data();
+            message.msg_iovlen = count;
+            sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        if (sent >= 0) return static_cast<std::size_t>(sent);
+        if (errno == EINTR) continue;
+        if (would_block()) return std::size_t{0};
         return LETHE_ERR(errc::connection_lost);
     }
+}
 
-    worker& owner;
-    tcp::socket socket;
-    std::string remote;
-    bool timed_out = false;
-    bool cancelled = false;
-};
+task<> write_plain(stream::impl& in, std::span<const std::string_view> pieces, std::size_t skip) {
+    const std::size_t size = total_size(pieces);
+    while (skip < size) {
+        if (in.gave_up()) co_return in.reason();
+        const result<std::size_t> sent = send_now(in, pieces, skip);
+        if (sent.has_error()) co_return sent.error();
+        skip += *sent;
+        if (skip == size) break;
+        in.filled();
+        const result<> ready = co_await in.until_writable();
+        if (ready.has_error()) co_return ready;
+    }
+    co_return result<>{};
+}
+
+// One byte of what waits to be read, which stays there.
+ssize_t peek(const stream::impl& in) noexcept {
+    char byte = 0;
+    return ::recv(in.socket.number(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
+}  // namespace
+
+stream::impl::impl(worker& on, descriptor connected)
+    : watched(on.inside().sockets), owner(on), socket(std::move(connected)) {
+    owner.enlist(*this);
+}
+
+stream::impl::~impl() {
+    owner.delist(*this);
+    tls.reset();
+    unwatch(socket.number());
+}
+
+void stream::impl::go_on() {
+    // With TLS a read may wait for the socket to take bytes and the other way round: both look.
+    const bool any = gave_up() || tls != nullptr;
+    const bool read = reading.waiting() && (any || readable_);
+    const bool write = writing.waiting() && (any || writable_);
+    const bool second = std::exchange(writer_next_, false);
+    if (read && write && !second) {
+        // Each in a call of its own, for either may destroy this.
+        writer_next_ = true;
+        wake();
+        reading.resume();
+    } else if (write) {
+        if (gave_up()) wake();  // the reader may wait for that too
+        writing.resume();
+    } else if (read) {
+        reading.resume();
+    }
+}
+
+result<std::optional<std::size_t>> stream::impl::receive(std::span<char> into) noexcept {
+    if (gave_up()) return reason();
+    while (readable_) {
+        const ssize_t got = ::recv(socket.number(), into.data(), into.size(), MSG_DONTWAIT);
+        if (got >= 0) {
+            const auto size = static_cast<std::size_t>(got);
+            if (size < into.size()) drained();
+            return std::optional(size);
+        }
+        if (errno == EINTR) continue;
+        if (!would_block()) return LETHE_ERR(errc::connection_lost);
+        readable_ = false;
+    }
+    return std::optional<std::size_t>{};
+}
+
+task<> stream::impl::until_writable() {
+    if (!writable_ && !gave_up()) co_await writing.wait();
+    if (gave_up()) co_return reason();
+    co_return result<>{};
+}
+
+void stream::impl::filled() noexcept {
+    writable_ = false;
+    // The change of the set tells at once when there is room by now. A set that cannot be changed
+    // leaves the write to its deadline.
+    if (!std::exchange(told_of_writes, true)) static_cast<void>(watch_writes(socket.number()));
+}
 
 stream::stream(std::unique_ptr<impl> made) noexcept : impl_(std::move(made)) {}
 stream::stream(stream&&) noexcept = default;
@@ -87,52 +161,48 @@ stream& stream::operator=(stream&&) noexcept = default;
 stream::~stream() = default;
 
 task<std::size_t> stream::read_some(std::span<char> into) {
+    while (true) {
+        const result<std::optional<std::size_t>> got = try_read(into);
+        if (got.has_error()) co_return got.error();
+        if (*got) co_return **got;
+        co_await reading().wait();
+    }
+}
+
+result<std::optional<std::size_t>> stream::try_read(std::span<char> into) noexcept {
     impl& in = *impl_;
-    if (in.timed_out || in.cancelled) co_return in.reason({});
-    const auto [error, count] =
-        co_await in.socket.async_read_some(asio::buffer(into.data(), into.size()), as_result);
-    if (!error) co_return count;
-    if (error == asio::error::eof) co_return std::size_t{0};
-    co_return in.reason(error);
+    if (!in.tls) return in.receive(into);
+    if (in.gave_up()) return in.reason();
+    const result<tls_layer::progress> step = in.tls->read(into);
+    if (step.has_error()) return step.error();
+    if (step->next == tls_layer::wants::nothing) return std::optional(step->bytes);
+    if (step->next == tls_layer::wants::writable)
+        in.filled();
+    else
+        in.drained();
+    return std::optional<std::size_t>{};
+}
+
+bool stream::may_read() const noexcept {
+    return impl_->may_read() || impl_->tls != nullptr || impl_->gave_up();
+}
+
+suspension& stream::reading() noexcept {
+    return impl_->reading;
 }
 
 result<std::size_t> stream::try_write(std::span<const std::string_view> pieces) noexcept {
-    std::array<iovec, pieces_max> vectors;
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = fill_vectors(pieces, 0, vectors);
-    if (message.msg_iovlen == 0) return std::size_t{0};
-    while (true) {
-        const ssize_t sent =
-            ::sendmsg(impl_->socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0) return static_cast<std::size_t>(sent);
-        if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
-        return LETHE_ERR(errc::connection_lost);
+    if (impl_->tls) {
+        const result<tls_layer::progress> taken = impl_->tls->write(pieces, 0);
+        if (taken.has_error()) return taken.error();
+        return taken->bytes;
     }
+    return send_now(*impl_, pieces, 0);
 }
 
 task<> stream::write(std::span<const std::string_view> pieces, std::size_t skip) {
-    impl& in = *impl_;
-    const std::size_t size = total_size(pieces);
-    while (skip < size) {
-        if (in.timed_out || in.cancelled) co_return in.reason({});
-        std::array<iovec, pieces_max> vectors;
-        msghdr message{};
-        message.msg_iov = vectors.data();
-        message.msg_iovlen = fill_vectors(pieces, skip, vectors);
-        const ssize_t sent =
-            ::sendmsg(in.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0) {
-            skip += static_cast<std::size_t>(sent);
-            continue;
-        }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK) co_return LETHE_ERR(errc::connection_lost);
-        const auto [error] = co_await in.socket.async_wait(tcp::socket::wait_write, as_result);
-        if (error) co_return in.reason(error);
-    }
-    co_return result<>{};
+    if (impl_->tls) return write_tls(*impl_, pieces, skip);
+    return write_plain(*impl_, pieces, skip);
 }
 
 void stream::expires_at(steady_time deadline) {
@@ -148,25 +218,26 @@ void stream::cancel() noexcept {
 }
 
 bool stream::peer_closed() noexcept {
-    char byte = 0;
-    const ssize_t got = ::recv(impl_->socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    if (impl_->tls) return impl_->tls->peer_closed();
+    const ssize_t got = peek(*impl_);
+    return got == 0 || (got < 0 && !would_block() && errno != EINTR);
 }
 
 bool stream::readable() noexcept {
-    char byte = 0;
-    const ssize_t got = ::recv(impl_->socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    if (impl_->tls) return impl_->tls->readable();
+    const ssize_t got = peek(*impl_);
+    return got >= 0 || (!would_block() && errno != EINTR);
 }
 
 void stream::shutdown_send() noexcept {
-    boost::system::error_code ignored;
-    impl_->socket.shutdown(tcp::socket::shutdown_send, ignored);
+    if (impl_->tls) impl_->tls->say_end();
+    ::shutdown(impl_->socket.number(), SHUT_WR);
 }
 
 void stream::reset_on_close() noexcept {
-    boost::system::error_code ignored;
-    impl_->socket.set_option(asio::socket_base::linger(true, 0), ignored);
+    if (impl_->tls) impl_->tls->say_nothing();
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(impl_->socket.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 const std::string& stream::remote_address() const noexcept {
@@ -175,212 +246,83 @@ const std::string& stream::remote_address() const noexcept {
 
 namespace {
 
-std::unique_ptr<stream::impl> wrap(worker& on, tcp::socket socket) {
-    boost::system::error_code error;
-    const tcp::endpoint peer = socket.remote_endpoint(error);
-    socket.set_option(tcp::no_delay(true), error);
-    auto made = std::make_unique<stream::impl>(on, std::move(socket));
-    made->remote = peer.address().to_string();
-    return made;
+std::string remote_of(int socket) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return {};
+    const void* ip = nullptr;
+    if (peer.ss_family == AF_INET)
+        ip = &reinterpret_cast<const sockaddr_in&>(peer).sin_addr;
+    else if (peer.ss_family == AF_INET6)
+        ip = &reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
+    if (ip == nullptr || ::inet_ntop(peer.ss_family, ip, text.data(), text.size()) == nullptr)
+        return {};
+    return text.data();
 }
 
-error_code connect_error(const boost::system::error_code& error, bool timed_out, const worker& on) {
-    if (timed_out) return LETHE_ERR(errc::timeout);
-    if (on.stopping()) return LETHE_ERR(errc::cancelled);
-    if (error == boost::system::errc::too_many_files_open ||
-        error == boost::system::errc::too_many_files_open_in_system)
-        return LETHE_ERR(errc::out_of_descriptors);
-    return LETHE_ERR(errc::connect_failed);
+error_code connect_error(int system_error) {
+    switch (system_error) {
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM: return LETHE_ERR(errc::out_of_descriptors);
+        default: return LETHE_ERR(errc::connect_failed);
+    }
 }
 
-// Closes the socket of a connection attempt when its time is over or the worker stops.
-class attempt final : public timer, public stoppable {
- public:
-    explicit attempt(worker& on) : socket(on.inside().loop), owner_(on) { owner_.enlist(*this); }
-    ~attempt() { owner_.delist(*this); }
-    attempt(const attempt&) = delete;
-    attempt& operator=(const attempt&) = delete;
-
-    void expired() override {
-        timed_out = true;
-        stop_waiting();
+task<stream> connect_to(worker& on, tcp::endpoint endpoint, steady_time deadline) {
+    descriptor socket(::socket(endpoint.protocol().family(),
+                               SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!socket.is_open()) co_return connect_error(errno);
+    const int number = socket.number();
+    // A signal does not end a connect that does not wait.
+    const bool done =
+        ::connect(number, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0;
+    if (!done && errno != EINPROGRESS && errno != EINTR) co_return connect_error(errno);
+    result<std::unique_ptr<stream::impl>> made = wrap(on, std::move(socket));
+    if (made.has_error()) co_return made.error();
+    stream::impl& in = **made;
+    if (!done) {
+        if (deadline != steady_time::max()) in.set(on.timers(), deadline);
+        in.filled();
+        const result<> ready = co_await in.until_writable();
+        if (ready.has_error()) co_return ready.error();
+        int failed = 0;
+        socklen_t size = sizeof failed;
+        ::getsockopt(number, SOL_SOCKET, SO_ERROR, &failed, &size);
+        if (failed != 0) co_return connect_error(failed);
+        in.clear();
     }
-    void stop_waiting() noexcept override {
-        boost::system::error_code ignored;
-        socket.close(ignored);
-    }
-
-    tcp::socket socket;
-    bool timed_out = false;
-
- private:
-    worker& owner_;
-};
-
-task<std::vector<tcp::endpoint>> resolve(worker& on, const address& to) {
-    boost::system::error_code error;
-    const asio::ip::address literal = asio::ip::make_address(to.host, error);
-    std::vector<tcp::endpoint> out;
-    if (!error) {
-        out.emplace_back(literal, to.port);
-        co_return out;
-    }
-    tcp::resolver resolver(on.inside().loop);
-    const auto [failed, found] = co_await resolver.async_resolve(
-        to.host, std::to_string(to.port), tcp::resolver::numeric_service, as_result);
-    if (failed || found.empty()) co_return LETHE_ERR(errc::unknown_host);
-    for (const auto& entry : found) out.push_back(entry.endpoint());
-    co_return out;
+    in.remote = remote_of(number);
+    co_return stream(*std::move(made));
 }
 
 }  // namespace
 
+result<std::unique_ptr<stream::impl>> wrap(worker& on, descriptor socket) {
+    const int number = socket.number();
+    const int yes = 1;
+    ::setsockopt(number, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    auto made = std::make_unique<stream::impl>(on, std::move(socket));
+    made->remote = remote_of(number);
+    if (!made->start()) return LETHE_ERR(errc::out_of_descriptors);
+    return made;
+}
+
 task<stream> connect(worker& on, address to, steady_time deadline) {
-    const result<std::vector<tcp::endpoint>> endpoints = co_await resolve(on, to);
+    const result<std::vector<tcp::endpoint>> endpoints = co_await resolve(on, to, deadline);
     if (endpoints.has_error()) co_return endpoints.error();
     error_code last = LETHE_ERR(errc::connect_failed);
     for (const tcp::endpoint& endpoint : *endpoints) {
         if (on.stopping()) co_return LETHE_ERR(errc::cancelled);
         if (on.time().steady_now() >= deadline) co_return LETHE_ERR(errc::timeout);
-        attempt trying(on);
-        if (deadline != steady_time::max()) trying.set(on.timers(), deadline);
-        boost::system::error_code error;
-        trying.socket.open(endpoint.protocol(), error);
-        if (!error) {
-            const auto [failed] = co_await trying.socket.async_connect(endpoint, as_result);
-            error = failed;
-        }
-        if (!error) co_return stream(wrap(on, std::move(trying.socket)));
-        last = connect_error(error, trying.timed_out, on);
+        result<stream> made = co_await connect_to(on, endpoint, deadline);
+        if (made.has_value()) co_return made;
+        last = made.error();
         if (last != condition::unavailable) co_return last;
     }
     co_return last;
-}
-
-struct listener::impl final : stoppable {
-    impl(worker& on, tcp::acceptor listening, address at)
-        : owner(on), acceptor(std::move(listening)), local(std::move(at)) {
-        owner.enlist(*this);
-    }
-    ~impl() { owner.delist(*this); }
-
-    void stop_waiting() noexcept override {
-        boost::system::error_code ignored;
-        acceptor.close(ignored);
-    }
-
-    worker& owner;
-    tcp::acceptor acceptor;
-    address local;
-};
-
-listener::listener(std::unique_ptr<impl> made) noexcept : impl_(std::move(made)) {}
-listener::listener(listener&&) noexcept = default;
-listener::~listener() = default;
-
-task<stream> listener::accept() {
-    impl& in = *impl_;
-    while (true) {
-        if (!in.acceptor.is_open()) co_return LETHE_ERR(errc::cancelled);
-        auto [error, socket] = co_await in.acceptor.async_accept(as_result);
-        if (!error) {
-            // The kernel hands out non-blocking sockets only when asked: asio sets it on first use,
-            // the direct sendmsg in this file passes MSG_DONTWAIT.
-            co_return stream(wrap(in.owner, std::move(socket)));
-        }
-        if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor)
-            co_return LETHE_ERR(errc::cancelled);
-        if (error == boost::system::errc::too_many_files_open ||
-            error == boost::system::errc::too_many_files_open_in_system ||
-            error == boost::system::errc::no_buffer_space ||
-            error == boost::system::errc::not_enough_memory)
-            co_return LETHE_ERR(errc::out_of_descriptors);
-        // The peer went away before it was accepted: nothing happened.
-    }
-}
-
-void listener::let_no_more_in() noexcept {
-    // A packet filter on the socket drops what has the SYN flag: bit 1 of byte 13 of the TCP
-    // header.
-    std::array<sock_filter, 4> drop_syn = {{
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-    }};
-    const sock_fprog program{drop_syn.size(), drop_syn.data()};
-    static_cast<void>(::setsockopt(impl_->acceptor.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER,
-                                   &program, sizeof program));
-}
-
-std::vector<stream> listener::accept_last() {
-    impl& in = *impl_;
-    std::vector<stream> out;
-    boost::system::error_code error;
-    in.acceptor.non_blocking(true, error);
-    while (!error) {
-        tcp::socket socket(in.owner.inside().loop);
-        in.acceptor.accept(socket, error);
-        if (!error) out.emplace_back(wrap(in.owner, std::move(socket)));
-    }
-    return out;
-}
-
-void listener::close() noexcept {
-    impl_->stop_waiting();
-}
-const address& listener::local() const noexcept {
-    return impl_->local;
-}
-
-namespace {
-
-struct opened {
-    tcp::acceptor acceptor;
-    boost::system::error_code error;
-};
-
-opened open_acceptor(asio::io_context& loop, const address& at, bool share) {
-    opened out{tcp::acceptor(loop), {}};
-    const asio::ip::address ip =
-        asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host, out.error);
-    if (out.error) return out;
-    const tcp::endpoint endpoint(ip, at.port);
-    out.acceptor.open(endpoint.protocol(), out.error);
-    if (out.error) return out;
-    out.acceptor.set_option(tcp::acceptor::reuse_address(true), out.error);
-    if (share) {
-        const int on = 1;
-        ::setsockopt(out.acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    }
-    out.acceptor.bind(endpoint, out.error);
-    if (!out.error) out.acceptor.listen(4096, out.error);
-    return out;
-}
-
-error_code listen_error(const boost::system::error_code& error) {
-    if (error == boost::system::errc::address_in_use) return LETHE_ERR(errc::address_in_use);
-    return LETHE_ERR(errc::cannot_listen);
-}
-
-}  // namespace
-
-result<> check_address_free(const address& at) {
-    if (at.port == 0) return {};
-    asio::io_context loop{1};
-    const opened probe = open_acceptor(loop, at, false);
-    if (probe.error) return listen_error(probe.error);
-    return {};
-}
-
-result<listener> listen(worker& on, const address& at) {
-    opened made = open_acceptor(on.inside().loop, at, true);
-    if (made.error) return listen_error(made.error);
-    address local = at;
-    boost::system::error_code error;
-    local.port = made.acceptor.local_endpoint(error).port();
-    return listener(
-        std::make_unique<listener::impl>(on, std::move(made.acceptor), std::move(local)));
 }
 
 }  // namespace lethe::net

@@ -1,4 +1,5 @@
-// A connected TCP socket with a deadline, and the listener that accepts them.
+// A connected TCP socket with a deadline, plain or with TLS (tls.hpp), and the listener that
+// accepts them.
 #pragma once
 
 #include "base/clock.hpp"
@@ -7,13 +8,20 @@
 #include "net/worker.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace lethe::net {
+
+class suspension;
+
+// What became of bytes that were to be sent without waiting.
+enum class written : std::uint8_t { all, part };
 
 // One worker. One read and one write may be under way at a time. Closed when destroyed.
 class stream {
@@ -25,11 +33,19 @@ class stream {
     stream& operator=(stream&&) noexcept;
     ~stream();
 
-    // Waits for bytes; 0: the peer has ended its side. Errors: connection_lost, timeout, cancelled.
+    // Waits for bytes; 0: the peer has ended its side. Errors: connection_lost, timeout, cancelled;
+    // with TLS also tls_refused and tls_failed.
     [[nodiscard]] task<std::size_t> read_some(std::span<char> into);
 
-    // Sends what the kernel takes at once, without waiting: how many bytes. connection_lost when
-    // the connection is gone.
+    // The same without waiting, and without a system call where it is known that nothing is there:
+    // nullopt then. To wait for what nullopt promised: co_await s.reading().wait(), and try again.
+    [[nodiscard]] result<std::optional<std::size_t>> try_read(std::span<char> into) noexcept;
+    [[nodiscard]] suspension& reading() noexcept;
+    // False: try_read() would answer nullopt. No system call.
+    [[nodiscard]] bool may_read() const noexcept;
+
+    // Sends what the kernel takes at once, without waiting: how many bytes. What is written next
+    // must begin with those that were not taken. connection_lost when the connection is gone.
     [[nodiscard]] result<std::size_t> try_write(std::span<const std::string_view> pieces) noexcept;
     // Sends all pieces after the first `skip` bytes. Errors as read_some; then part of it may be
     // sent.
@@ -51,6 +67,9 @@ class stream {
 
     // The peer's IP address, without port.
     [[nodiscard]] const std::string& remote_address() const noexcept;
+
+    // For the other sources of net/ alone.
+    [[nodiscard]] impl& inside() noexcept { return *impl_; }
 
  private:
     std::unique_ptr<impl> impl_;

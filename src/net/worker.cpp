@@ -63,9 +63,12 @@ worker::impl::impl(worker& self_, unsigned index_) : self(self_), index(index_) 
 }
 
 void worker::impl::arm() {
+    // The wheel may empty and fill many times within a tick: the wait under way serves all of them.
+    if (std::exchange(ticking, true)) return;
     // The wheel stood still while it was empty; what is set now counts from now.
     ticker.expires_after(timer_tick);
     ticker.async_wait([this](const boost::system::error_code& error) {
+        ticking = false;
         if (!error) tick();
     });
 }
@@ -155,6 +158,14 @@ boost::asio::any_io_executor worker::executor() noexcept {
 }
 clock& worker::time() noexcept {
     return impl_->time;
+}
+steady_time worker::turn_time() noexcept {
+    impl& in = *impl_;
+    if (in.turn_read != in.sockets.turns()) {
+        in.turn_began = in.time.steady_now();
+        in.turn_read = in.sockets.turns();
+    }
+    return in.turn_began;
 }
 random_source& worker::random() noexcept {
     return *impl_->random;

@@ -60,6 +60,9 @@ class worker {
     [[nodiscard]] boost::asio::any_io_executor executor() noexcept;
     // The real time.
     [[nodiscard]] clock& time() noexcept;
+    // The steady time at some point of this turn of the loop: exact enough for deadlines, and read
+    // from the system once a turn.
+    [[nodiscard]] steady_time turn_time() noexcept;
     [[nodiscard]] random_source& random() noexcept;
     // Quick and good enough for jitter, balancing and trace ids; never for secrets.
     [[nodiscard]] std::uint64_t cheap_random() noexcept;

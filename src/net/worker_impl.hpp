@@ -1,6 +1,7 @@
 // The inside of a worker, for the sources of net/ alone.
 #pragma once
 
+#include "net/reactor.hpp"
 #include "net/worker.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -31,15 +32,20 @@ struct worker::impl {
     worker& self;
     unsigned index;
     boost::asio::io_context loop{1};
+    reactor& sockets = reactor::install(loop);
+    // The time of a turn of the loop, read once; see worker::turn_time().
+    steady_time turn_began{};
+    std::uint64_t turn_read = ~std::uint64_t{0};  // of no turn yet
     std::atomic<bool> stopping{false};
     std::atomic<std::size_t> spawned{0};
     stoppable* first = nullptr;
     worker_clock time{*this};
-    std::unique_ptr<random_source> random = make_secure_random();
+    std::unique_ptr<random_source> random = make_buffered_random();
     std::uint64_t cheap_state;
     lethe::metrics::registry metrics;
     timer_wheel wheel;
     boost::asio::steady_timer ticker{loop};
+    bool ticking = false;
     std::thread thread;
 };
 

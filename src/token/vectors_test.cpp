@@ -1,4 +1,5 @@
 // The public test vectors: Wycheproof and the JOSE cookbook.
+#include "support/source_tree.hpp"
 #include "token/test_tokens.hpp"
 
 #include <fstream>
@@ -12,7 +13,7 @@ using namespace test;
 namespace bj = boost::json;
 
 bj::value read_vectors(const std::string& path) {
-    std::ifstream file(std::string(LETHE_SOURCE_DIR) + "/tests/vectors/" + path);
+    std::ifstream file(lethe::test::source_tree() / "tests/vectors" / path);
     const std::string text(std::istreambuf_iterator<char>(file), {});
     EXPECT_FALSE(text.empty()) << path;
     return json::parse(text, {.bytes_max = 4 * 1024 * 1024}).value();
