@@ -1,5 +1,7 @@
 #include "http/client.hpp"
 
+#include "net/suspension.hpp"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -19,25 +21,48 @@ client_connection::client_connection(net::worker& on, net::stream stream, const 
       timeouts_(timeouts),
       reader_(stream_, limits.head_bytes_max) {}
 
-task<> client_connection::write(std::span<const std::string_view> pieces, steady_time deadline) {
-    const result<std::size_t> taken = stream_.try_write(pieces);
-    if (taken.has_error()) co_return taken.error();
-    anything_sent_ |= *taken > 0;
+task<> client_connection::write(std::span<const std::string_view> pieces, steady_time deadline,
+                                std::size_t skip) {
     std::size_t size = 0;
     for (const std::string_view piece : pieces) size += piece.size();
-    if (*taken == size) co_return result<>{};
+    if (skip == 0) {
+        const result<std::size_t> taken = stream_.try_write(pieces);
+        if (taken.has_error()) co_return taken.error();
+        skip = *taken;
+        anything_sent_ |= skip > 0;
+    }
+    if (skip == size) co_return result<>{};
     stream_.expires_at(std::min(deadline, worker_.time().steady_now() + timeouts_.write));
-    const result<> written = co_await stream_.write(pieces, *taken);
+    const result<> written = co_await stream_.write(pieces, skip);
     anything_sent_ = true;
     co_return written;
 }
 
-task<> client_connection::send(std::string_view head, body_source* body, steady_time deadline) {
+void client_connection::begin_exchange() noexcept {
     anything_sent_ = all_sent_ = body_failed_ = answered_ = false;
+    tried_ = 0;
+}
+
+result<net::written> client_connection::try_send(std::string_view head) {
+    begin_exchange();
+    const std::array<std::string_view, 1> pieces = {head};
+    const result<std::size_t> taken = stream_.try_write(pieces);
+    if (taken.has_error()) return taken.error();
+    anything_sent_ = *taken > 0;
+    all_sent_ = *taken == head.size();
+    if (all_sent_) return net::written::all;
+    tried_ = *taken;
+    return net::written::part;
+}
+
+task<> client_connection::send(std::string_view head, body_source* body, steady_time deadline) {
+    const std::size_t tried = tried_;
+    if (tried == 0) begin_exchange();
+    tried_ = 0;
     const auto whole = body != nullptr ? body->whole() : std::optional<std::string_view>("");
     if (whole) {
         const std::array<std::string_view, 2> pieces = {head, *whole};
-        const result<> written = co_await write(pieces, deadline);
+        const result<> written = co_await write(pieces, deadline, tried);
         if (written.has_error()) co_return written;
         all_sent_ = true;
         if (body == nullptr) co_return written;
@@ -87,7 +112,7 @@ task<> client_connection::send_body(body_source& body, bool chunked, steady_time
 }
 
 task<> client_connection::read_head(method asked, response_head& out, steady_time deadline) {
-    stream_.expires_at(std::min(deadline, worker_.time().steady_now() + timeouts_.answer));
+    stream_.expires_at(std::min(deadline, worker_.turn_time() + timeouts_.answer));
     for (int interim = 0; interim <= interim_answers_max; ++interim) {
         std::optional<std::string_view> head;
         while (true) {
@@ -97,9 +122,12 @@ task<> client_connection::read_head(method asked, response_head& out, steady_tim
                 head = *found;
                 if (head) break;
             }
-            const result<std::size_t> got = co_await reader_.fill();
+            const result<std::optional<std::size_t>> got = reader_.try_fill();
             if (got.has_error()) co_return got.error();
-            if (*got == 0) co_return LETHE_ERR(errc::truncated);
+            if (!*got)
+                co_await stream_.reading().wait();
+            else if (**got == 0)
+                co_return LETHE_ERR(errc::truncated);
         }
         framing_ = {};
         out.header.clear();

@@ -27,6 +27,9 @@ class client_connection final : public cancellable {
     client_connection(const client_connection&) = delete;
     client_connection& operator=(const client_connection&) = delete;
 
+    // Sends a request without a body, as much as needs no waiting: send() sends the rest.
+    // Before anything else of an exchange.
+    [[nodiscard]] result<net::written> try_send(std::string_view head);
     // Sends a request: its finished head and its body, chunked when the body's length is not known.
     // Ends early, without an error, when the peer answers before it has read all. A failing body's
     // error is answered as it is, with body_failed() set.
@@ -54,7 +57,9 @@ class client_connection final : public cancellable {
     }
 
  private:
-    [[nodiscard]] task<> write(std::span<const std::string_view> pieces, steady_time deadline);
+    [[nodiscard]] task<> write(std::span<const std::string_view> pieces, steady_time deadline,
+                               std::size_t skip = 0);
+    void begin_exchange() noexcept;
     [[nodiscard]] task<> send_body(body_source& body, bool chunked, steady_time deadline);
 
     net::worker& worker_;
@@ -63,6 +68,7 @@ class client_connection final : public cancellable {
     client_timeouts timeouts_;
     message_reader reader_;
     framing framing_;
+    std::size_t tried_ = 0;  // bytes of the head that try_send() sent
     bool anything_sent_ = false;
     bool all_sent_ = false;
     bool body_failed_ = false;

@@ -17,6 +17,7 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::unsupported_expectation), "unsupported expectation", condition::malformed},
         {int(errc::timeout), "the peer was too slow", condition::timeout},
         {int(errc::cancelled), "cancelled", condition::cancelled},
+        {int(errc::no_room), "there is no room for the body", condition::overloaded},
     };
     static const table_category instance{"lethe.http", rows};
     return {static_cast<int>(e), instance};

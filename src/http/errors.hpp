@@ -31,6 +31,8 @@ enum class errc {
     timeout,
     // Whoever waited was told to give up.
     cancelled,
+    // There is no room on the disk for a body that must be read whole.
+    no_room,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

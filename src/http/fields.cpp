@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <type_traits>
+#include <vector>
 
 namespace lethe::http {
 namespace {
@@ -22,6 +25,16 @@ constexpr auto token_bytes = [] {
 
 }  // namespace
 
+void fields::grow() {
+    static_assert(std::is_trivially_copyable_v<field_line>);
+    const std::size_t capacity = capacity_ == 0 ? 16 : 2 * capacity_;
+    void* const place = memory_.allocate(capacity * sizeof(field_line), alignof(field_line));
+    auto* const larger = static_cast<field_line*>(place);
+    std::uninitialized_copy(begin(), end(), larger);
+    lines_ = larger;
+    capacity_ = capacity;
+}
+
 void fields::set(std::string_view name, std::string_view value) {
     const std::string_view kept_name = memory_.copy(name);
     const std::string_view kept_value = memory_.copy(value);
@@ -39,31 +52,31 @@ std::size_t fields::remove(field_id id) {
 }
 
 std::optional<std::string_view> fields::first(std::string_view name) const {
-    for (const field_line& line : lines_)
+    for (const field_line& line : *this)
         if (equal_ignoring_case(line.name, name)) return line.value;
     return std::nullopt;
 }
 
 std::optional<std::string_view> fields::first(field_id id) const {
-    for (const field_line& line : lines_)
+    for (const field_line& line : *this)
         if (line.id == id) return line.value;
     return std::nullopt;
 }
 
 std::size_t fields::count(std::string_view name) const {
-    return static_cast<std::size_t>(std::count_if(
-        lines_.begin(), lines_.end(),
-        [name](const field_line& line) { return equal_ignoring_case(line.name, name); }));
+    return static_cast<std::size_t>(std::count_if(begin(), end(), [name](const field_line& line) {
+        return equal_ignoring_case(line.name, name);
+    }));
 }
 
 std::size_t fields::count(field_id id) const {
-    return static_cast<std::size_t>(std::count_if(
-        lines_.begin(), lines_.end(), [id](const field_line& line) { return line.id == id; }));
+    return static_cast<std::size_t>(
+        std::count_if(begin(), end(), [id](const field_line& line) { return line.id == id; }));
 }
 
 std::optional<std::string> fields::combined(std::string_view name) const {
     std::optional<std::string> out;
-    for (const field_line& line : lines_) {
+    for (const field_line& line : *this) {
         if (!equal_ignoring_case(line.name, name)) continue;
         if (!out)
             out.emplace(line.value);

@@ -4,11 +4,11 @@
 #include "base/arena.hpp"
 #include "http/field_id.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace lethe::http {
 
@@ -22,11 +22,14 @@ struct field_line {
 // copied into the exchange's arena, both of which live until the exchange ends.
 class fields {
  public:
-    explicit fields(arena& memory) : memory_(memory) { lines_.reserve(16); }
+    explicit fields(arena& memory) noexcept : memory_(memory) {}
+    fields(const fields&) = delete;
+    fields& operator=(const fields&) = delete;
 
     // Names and values must live as long as the exchange.
     void append_borrowed(std::string_view name, std::string_view value) {
-        lines_.push_back({identify(name), name, value});
+        if (size_ == capacity_) grow();
+        lines_[size_++] = {identify(name), name, value};
     }
     // Copies both.
     void add(std::string_view name, std::string_view value) {
@@ -40,7 +43,10 @@ class fields {
     // Removes the lines for which `predicate(const field_line&)` holds.
     template <class Predicate>
     std::size_t remove_if(Predicate predicate) {
-        return std::erase_if(lines_, predicate);
+        const field_line* const kept = std::remove_if(lines_, lines_ + size_, predicate);
+        const std::size_t removed = size_ - static_cast<std::size_t>(kept - lines_);
+        size_ -= removed;
+        return removed;
     }
 
     // The first line's value. For known fields the second form is quicker.
@@ -51,17 +57,21 @@ class fields {
     // All lines of the name joined with ", " (RFC 9110 section 5.3); none: nullopt.
     [[nodiscard]] std::optional<std::string> combined(std::string_view name) const;
 
-    [[nodiscard]] auto begin() const noexcept { return lines_.begin(); }
-    [[nodiscard]] auto end() const noexcept { return lines_.end(); }
-    [[nodiscard]] std::size_t size() const noexcept { return lines_.size(); }
-    [[nodiscard]] bool empty() const noexcept { return lines_.empty(); }
-    void clear() noexcept { lines_.clear(); }
+    [[nodiscard]] const field_line* begin() const noexcept { return lines_; }
+    [[nodiscard]] const field_line* end() const noexcept { return lines_ + size_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    void clear() noexcept { size_ = 0; }
 
     [[nodiscard]] arena& memory() noexcept { return memory_; }
 
  private:
+    void grow();
+
     arena& memory_;
-    std::vector<field_line> lines_;
+    field_line* lines_ = nullptr;  // in memory_
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
 };
 
 // A field name by RFC 9110 section 5.1 (token).

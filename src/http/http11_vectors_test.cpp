@@ -2,6 +2,7 @@
 // size, and where that differs from the corpus's own judgement, why.
 #include "http/chunked.hpp"
 #include "http/parser.hpp"
+#include "support/source_tree.hpp"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -242,7 +243,8 @@ std::string restored(std::string_view id, std::string raw) {
 }
 
 boost::json::array read_cases() {
-    std::ifstream in(LETHE_SOURCE_DIR "/tests/vectors/http11/requests.json", std::ios::binary);
+    std::ifstream in(lethe::test::source_tree() / "tests/vectors/http11/requests.json",
+                     std::ios::binary);
     std::stringstream text;
     text << in.rdbuf();
     return boost::json::parse(text.str()).at("cases").as_array();

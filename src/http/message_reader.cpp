@@ -1,7 +1,10 @@
 #include "http/message_reader.hpp"
 
+#include "base/block_cache.hpp"
+
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace lethe::http {
 namespace {
@@ -18,20 +21,21 @@ message_reader::message_reader(net::stream& from, std::size_t head_bytes_max)
       scanner_(head_bytes_max),
       capacity_(std::max(head_bytes_max, body_buffer_bytes) + room_behind_head) {}
 
-void message_reader::make_buffer() {
-    if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
+void message_reader::free_buffer() noexcept {
+    if (buffer_ != nullptr) give_block(std::exchange(buffer_, nullptr), capacity_);
 }
 
-task<std::size_t> message_reader::fill() {
-    make_buffer();
-    LETHE_ASSERT(pending_.empty() || pending_.data() == buffer_.get());
+result<std::optional<std::size_t>> message_reader::try_fill() {
+    if (!stream_.may_read()) return std::optional<std::size_t>{};
+    if (buffer_ == nullptr) buffer_ = static_cast<char*>(take_block(capacity_));
+    LETHE_ASSERT(pending_.empty() || pending_.data() == buffer_);
     const std::size_t used = pending_.size();
     LETHE_ASSERT(used < capacity_);
-    const result<std::size_t> got =
-        co_await stream_.read_some({buffer_.get() + used, capacity_ - used});
-    if (got.has_error()) co_return got;
-    pending_ = {buffer_.get(), used + *got};
-    co_return got;
+    const result<std::optional<std::size_t>> got =
+        stream_.try_read({buffer_ + used, capacity_ - used});
+    if (got.has_value() && *got) pending_ = {buffer_, used + **got};
+    if (pending_.empty()) free_buffer();
+    return got;
 }
 
 result<std::optional<std::string_view>> message_reader::scan() {
@@ -77,7 +81,7 @@ std::optional<std::uint64_t> message_reader::body_left() const noexcept {
 
 std::span<char> message_reader::body_space() {
     if (capacity_ - head_end_ >= room_behind_head)
-        return {buffer_.get() + head_end_, capacity_ - head_end_};
+        return {buffer_ + head_end_, capacity_ - head_end_};
     if (body_buffer_ == nullptr)
         body_buffer_ = std::make_unique_for_overwrite<char[]>(body_buffer_bytes);
     return {body_buffer_.get(), body_buffer_bytes};
@@ -129,8 +133,10 @@ void message_reader::next_message() {
     head_end_ = 0;
     if (!pending_.empty()) {
         LETHE_ASSERT(pending_.size() < capacity_);
-        std::memmove(buffer_.get(), pending_.data(), pending_.size());
-        pending_ = {buffer_.get(), pending_.size()};
+        std::memmove(buffer_, pending_.data(), pending_.size());
+        pending_ = {buffer_, pending_.size()};
+    } else {
+        free_buffer();
     }
     body_buffer_.reset();
 }

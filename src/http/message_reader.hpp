@@ -12,16 +12,21 @@
 
 namespace lethe::http {
 
-// One per connection. The order of calls: fill() and scan() until there is a head, begin_body(),
-// read_body() to its end, next_message(). Deadlines are the stream's.
+// One per connection. The order of calls: try_fill() and scan() until there is a head,
+// begin_body(), read_body() to its end, next_message(). Deadlines are the stream's.
 class message_reader {
  public:
     message_reader(net::stream& from, std::size_t head_bytes_max);
+    message_reader(const message_reader&) = delete;
+    message_reader& operator=(const message_reader&) = delete;
+    ~message_reader() { free_buffer(); }
 
     // No byte of the next message is here yet.
     [[nodiscard]] bool empty() const noexcept { return pending_.empty(); }
-    // Waits for more bytes of a head; 0: the peer has ended its side.
-    [[nodiscard]] task<std::size_t> fill();
+    // More bytes of a head; 0: the peer has ended its side. nullopt: none are there, and the
+    // stream's reading() tells when to try again. While nothing of a message is here, no memory is
+    // held for it.
+    [[nodiscard]] result<std::optional<std::size_t>> try_fill();
     // The complete head, if it is here; valid until next_message().
     [[nodiscard]] result<std::optional<std::string_view>> scan();
 
@@ -48,13 +53,13 @@ class message_reader {
 
     // Where the next bytes of a body go, when none are pending.
     [[nodiscard]] std::span<char> body_space();
-    void make_buffer();
+    void free_buffer() noexcept;
 
     net::stream& stream_;
     head_scanner scanner_;
     chunked_decoder decoder_;
     const std::size_t capacity_;
-    std::unique_ptr<char[]> buffer_;       // heads, and bodies as far as they fit behind
+    char* buffer_ = nullptr;               // heads, and bodies as far as they fit behind
     std::unique_ptr<char[]> body_buffer_;  // made when the room behind the head is small
     std::size_t head_end_ = 0;
     std::string_view pending_;  // received and not yet consumed, in one of the two buffers

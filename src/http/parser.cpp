@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 
 namespace lethe::http {
@@ -38,25 +37,19 @@ enum class kind : bool { request, response };
 
 // The first byte from `at` on that a field value must not have; the head's last CR at the latest.
 const char* find_value_end(const char* at, const char* end) {
-    constexpr std::uint64_t ones = 0x0101010101010101;
-    if constexpr (std::endian::native == std::endian::little) {
-        while (end - at >= 8) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, at, sizeof word);
-            const std::uint64_t deletes = word ^ (ones * 0x7f);
-            // Per byte, exact up to the lowest hit: below 0x20, or 0x7f.
-            const std::uint64_t hits =
-                (((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & (ones * 0x80);
-            if (hits == 0) {
-                at += 8;
-                continue;
-            }
-            at += std::countr_zero(hits) / 8;
-            if (*at != '\t') return at;
-            ++at;
-        }
+    while (true) {
+        at = detail::skip_no_controls(at, end);
+        // A tab, or the last few bytes.
+        const char* const stop = std::min(at + 16, end);
+        while (at != stop && detail::is_value_byte(static_cast<unsigned char>(*at))) ++at;
+        if (at != stop || at == end) return at;
     }
-    while (detail::is_value_byte(static_cast<unsigned char>(*at))) ++at;
+}
+
+// The first CR or LF from `at` on, or the end.
+const char* find_line_break(const char* at, const char* end) {
+    at = detail::skip_no_line_breaks(at, end);
+    while (at != end && *at != '\r' && *at != '\n') ++at;
     return at;
 }
 
@@ -257,9 +250,9 @@ result<> read_authority(const framing_fields& found, const target& where, reques
 result<std::optional<std::size_t>> head_scanner::scan(std::string_view buffer) {
     const std::string_view text = buffer.substr(0, head_bytes_max_);
     while (true) {
-        const std::size_t line_end = std::min(text.find('\r', scanned_), text.size());
-        if (text.substr(scanned_, line_end - scanned_).find('\n') != std::string_view::npos)
-            return LETHE_ERR(errc::malformed);
+        const char* const stop = find_line_break(text.data() + scanned_, text.data() + text.size());
+        const auto line_end = static_cast<std::size_t>(stop - text.data());
+        if (line_end != text.size() && *stop == '\n') return LETHE_ERR(errc::malformed);
         if (!head_started_ && line_end > line_start_) {
             if (!detail::is_token_byte(static_cast<unsigned char>(text[line_start_])))
                 return LETHE_ERR(errc::malformed);

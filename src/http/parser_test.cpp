@@ -201,6 +201,36 @@ TEST(RequestHead, EveryByteOfNameAndValueIsJudged) {
     }
 }
 
+TEST(RequestHead, AControlByteIsFoundWhereverItStandsInALongValue) {
+    for (std::size_t at = 0; at < 70; ++at)
+        for (const char bad : {'\0', '\n', '\r', '\x1f', '\x7f'}) {
+            std::string value(70, 'x');
+            value[at / 2] = '\t';
+            value[at] = bad;
+            EXPECT_FALSE(
+                parsed_request("GET / HTTP/1.1\r\nHost: a\r\nX: " + value + "\r\n\r\n").ok())
+                << at << " " << int(bad);
+            value[at] = '\xff';
+            EXPECT_TRUE(
+                parsed_request("GET / HTTP/1.1\r\nHost: a\r\nX: " + value + "\r\n\r\n").ok());
+        }
+}
+
+TEST(HeadScanner, ABareLineBreakIsFoundWhereverItStandsInALongLine) {
+    for (std::size_t at = 0; at < 70; ++at)
+        for (const char bad : {'\n', '\r'}) {
+            std::string line(70, 'x');
+            head_scanner fine(1024);
+            const std::string whole = "GET / HTTP/1.1\r\nX: " + line + "\r\n\r\n";
+            const result<std::optional<std::size_t>> found = fine.scan(whole);
+            EXPECT_TRUE(found.has_value() && *found == whole.size());
+            line[at] = bad;
+            head_scanner strict(1024);
+            EXPECT_TRUE(strict.scan("GET / HTTP/1.1\r\nX: " + line + "\r\n\r\n").has_error())
+                << at << " " << int(bad);
+        }
+}
+
 TEST(RequestHead, LimitsAreKept) {
     const std::string head = "GET /1234 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";
     EXPECT_TRUE(parsed_request(head, {head.size(), 2, 5}).ok());

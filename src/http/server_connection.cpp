@@ -4,9 +4,11 @@
 #include "base/log.hpp"
 #include "http/problems.hpp"
 #include "http/writer.hpp"
+#include "net/end_of_turn.hpp"
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace lethe::http {
 namespace {
@@ -94,36 +96,48 @@ task<std::string_view> server_connection::incoming_body::read() {
     co_return co_await c.reader_.read_body();
 }
 
-task<std::string_view> server_connection::read_head() {
-    const server_settings& s = state_.settings;
-    bool first = true;
-    if (reader_.empty()) {
-        idle_ = true;
-        const auto patience = state_.draining
-                                  ? std::min(idle_time_while_draining, s.keep_alive_timeout)
-                                  : s.keep_alive_timeout;
-        stream_.expires_at(worker_.time().steady_now() + patience);
-        const result<std::size_t> got = co_await reader_.fill();
-        if (got.has_error()) co_return LETHE_ERR(errc::cancelled);
-        if (*got == 0) co_return std::string_view{};
-    }
-    idle_ = false;
+// An idle connection: neither a buffer nor an arena is held for it.
+task<> server_connection::wait_for_request() {
+    const auto patience =
+        state_.draining ? std::min(idle_time_while_draining, state_.settings.keep_alive_timeout)
+                        : state_.settings.keep_alive_timeout;
+    stream_.expires_at(worker_.turn_time() + patience);
     while (true) {
+        const result<std::optional<std::size_t>> got = reader_.try_fill();
+        if (got.has_error() || *got == std::optional<std::size_t>(0))
+            co_return LETHE_ERR(errc::cancelled);
+        if (*got) co_return result<>{};
+        co_await stream_.reading().wait();
+    }
+}
+
+// From the first byte on the whole head has one deadline, however the bytes trickle in.
+task<std::string_view> server_connection::read_rest_of_head() {
+    stream_.expires_at(worker_.time().steady_now() + state_.settings.header_timeout);
+    while (true) {
+        const result<std::optional<std::size_t>> got = reader_.try_fill();
+        if (got.has_error()) co_return got.error();
+        if (!*got) {
+            co_await stream_.reading().wait();
+            continue;
+        }
+        if (**got == 0) co_return LETHE_ERR(errc::truncated);
         const result<std::optional<std::string_view>> head = reader_.scan();
         if (head.has_error()) co_return head.error();
         if (*head) co_return **head;
-        // From the first byte on the whole head has one deadline, however the bytes trickle in.
-        if (std::exchange(first, false))
-            stream_.expires_at(worker_.time().steady_now() + s.header_timeout);
-        const result<std::size_t> got = co_await reader_.fill();
-        if (got.has_error()) co_return got.error();
-        if (*got == 0) co_return LETHE_ERR(errc::truncated);
     }
 }
 
 task<> server_connection::run() {
     while (true) {
+        if (reader_.empty()) {
+            idle_ = true;
+            const result<> begun = co_await wait_for_request();
+            if (begun.has_error()) co_return begun;
+            idle_ = false;
+        }
         const result<after> served = co_await serve_one();
+        memory_.reset();
         if (served.has_error()) co_return served.error();
         if (*served == after::end) break;
         reader_.next_message();
@@ -143,11 +157,16 @@ void server_connection::prepare_body(exchange& x) {
 
 // An error: the connection ends at once, without an orderly end.
 task<server_connection::after> server_connection::serve_one() {
-    memory_.reset();
     exchange x(memory_, worker_.time());
     x.remote_address = stream_.remote_address();
-    const result<std::string_view> head = co_await read_head();
-    x.started = worker_.time().steady_now();
+    result<std::string_view> head = std::string_view{};
+    if (const result<std::optional<std::string_view>> found = reader_.scan(); found.has_error())
+        head = found.error();
+    else if (*found)
+        head = **found;
+    else
+        head = co_await read_rest_of_head();
+    x.started = worker_.turn_time();
     if (head.has_error()) {
         if (head.error() == condition::cancelled || head.error() == condition::unavailable)
             co_return head.error();
@@ -155,7 +174,6 @@ task<server_connection::after> server_connection::serve_one() {
         if (refused.has_error()) co_return refused.error();
         co_return after::end;
     }
-    if (head->empty()) co_return LETHE_ERR(errc::cancelled);
 
     framing_ = {};
     const result<> parsed = parse_request_head(*head, state_.settings.head, x.request, framing_);
@@ -186,11 +204,20 @@ task<server_connection::after> server_connection::serve_one() {
 
     sent so_far;
     const bool keep = may_keep_alive() && !ends_with_connection(x);
-    const result<> written = co_await write_answer(x, keep, so_far);
+    const std::string_view answer_head = make_head(x, keep);
+    net::end_of_turn end(worker_);
+    if (end.worth_waiting()) co_await end.wait();
+    result<> written{};
+    const result<net::written> tried = try_write_whole(x, answer_head, so_far);
+    if (tried.has_error())
+        written = tried.error();
+    else if (*tried == net::written::part)
+        written = co_await write_answer(x, answer_head, so_far);
     if (state_.observer != nullptr)
         state_.observer->finished(x, x.response.status, so_far.body_bytes, so_far.complete);
     if (written.has_error()) co_return written.error();
     if (!keep) co_return after::end;
+    if (reader_.body_done()) co_return after::another_request;
     co_return co_await finish_request_body();
 }
 
@@ -198,7 +225,8 @@ task<> server_connection::refuse(exchange& x, const error_code& why) {
     log::debug("http.request_refused", {{"remote", x.remote_address}, {"error", describe(why)}});
     answer_problem(x, problem_of(why));
     sent so_far;
-    const result<> written = co_await write_answer(x, false, so_far);
+    const std::string_view answer_head = make_head(x, false);
+    const result<> written = co_await write_answer(x, answer_head, so_far);
     if (state_.observer != nullptr)
         state_.observer->finished(x, x.response.status, so_far.body_bytes, so_far.complete);
     co_return written;
@@ -211,10 +239,12 @@ bool server_connection::may_keep_alive() const {
            reader_.body_left().value_or(discard_bytes_max + 1) <= discard_bytes_max;
 }
 
-void server_connection::write_head(const exchange& x, bool keep_alive) {
+// In the exchange's arena.
+std::string_view server_connection::make_head(exchange& x, bool keep_alive) {
+    static thread_local std::string out;
     const bool no_body = answer_has_no_body(x);
-    out_.clear();
-    append_status_line(out_, x.response.status);
+    out.clear();
+    append_status_line(out, x.response.status);
     bool dated = false;
     for (const field_line& line : x.response.header) {
         if (is_hop_by_hop(line.id)) continue;
@@ -222,57 +252,80 @@ void server_connection::write_head(const exchange& x, bool keep_alive) {
         // section 8.6).
         if (line.id == field_id::content_length && (!no_body || x.response.status == 204)) continue;
         dated |= line.id == field_id::date;
-        append_field(out_, line.name, line.value);
+        append_field(out, line.name, line.value);
     }
-    if (!dated) append_date(out_, worker_.time().system_now());
+    if (!dated) append_date(out, worker_.time().system_now());
     chunked_answer_ = false;
     const auto length =
         x.response_body ? x.response_body->length() : std::optional<std::uint64_t>(0);
     if (no_body) {
         // HEAD tells the length that GET would have; an upstream's own field was kept above.
         if (x.request.method == method::head && x.response_body && length)
-            append_content_length(out_, *length);
+            append_content_length(out, *length);
     } else {
         if (length) {
-            append_content_length(out_, *length);
+            append_content_length(out, *length);
         } else if (x.request.version_minor >= 1) {
             chunked_answer_ = true;
-            append_field(out_, "Transfer-Encoding", "chunked");
+            append_field(out, "Transfer-Encoding", "chunked");
         }
     }
     if (!keep_alive)
-        append_field(out_, "Connection", "close");
+        append_field(out, "Connection", "close");
     else if (x.request.version_minor == 0)
-        append_field(out_, "Connection", "keep-alive");
-    append_head_end(out_);
+        append_field(out, "Connection", "keep-alive");
+    append_head_end(out);
+    return x.memory().copy(out);
 }
 
-task<> server_connection::write_now(std::span<const std::string_view> pieces) {
-    const result<std::size_t> taken = stream_.try_write(pieces);
-    if (taken.has_error()) co_return taken.error();
+task<> server_connection::write_now(std::span<const std::string_view> pieces, std::size_t skip) {
     std::size_t size = 0;
     for (const std::string_view piece : pieces) size += piece.size();
-    if (*taken == size) co_return result<>{};
+    if (skip == 0) {
+        const result<std::size_t> taken = stream_.try_write(pieces);
+        if (taken.has_error()) co_return taken.error();
+        skip = *taken;
+    }
+    if (skip == size) co_return result<>{};
     stream_.expires_at(worker_.time().steady_now() + state_.settings.write_timeout);
-    co_return co_await stream_.write(pieces, *taken);
+    co_return co_await stream_.write(pieces, skip);
 }
 
-task<> server_connection::write_answer(exchange& x, bool keep_alive, sent& so_far) {
-    write_head(x, keep_alive);
-    if (!x.response_body || answer_has_no_body(x)) {
-        const std::array<std::string_view, 1> pieces = {out_};
-        const result<> written = co_await write_now(pieces);
-        so_far.complete = written.has_value();
-        co_return written;
-    }
-    if (const auto whole = x.response_body->whole()) {
-        const std::array<std::string_view, 2> pieces = {out_, *whole};
-        const result<> written = co_await write_now(pieces);
+namespace {
+
+// The answer's body when all of it is at hand, "" when there is none.
+std::optional<std::string_view> whole_answer(const exchange& x) {
+    if (!x.response_body || answer_has_no_body(x)) return std::string_view{};
+    return x.response_body->whole();
+}
+
+}  // namespace
+
+// The common case without a coroutine.
+result<net::written> server_connection::try_write_whole(const exchange& x, std::string_view head,
+                                                        sent& so_far) {
+    const auto whole = whole_answer(x);
+    if (!whole) return net::written::part;
+    const std::array<std::string_view, 2> pieces = {head, *whole};
+    const result<std::size_t> taken = stream_.try_write(pieces);
+    if (taken.has_error()) return taken.error();
+    so_far.head_bytes = std::min(*taken, head.size());
+    so_far.body_bytes = *taken - so_far.head_bytes;
+    so_far.complete = *taken == head.size() + whole->size();
+    return so_far.complete ? net::written::all : net::written::part;
+}
+
+task<> server_connection::write_answer(exchange& x, std::string_view head, sent& so_far) {
+    if (const auto whole = whole_answer(x)) {
+        const std::array<std::string_view, 2> pieces = {head, *whole};
+        const std::size_t taken =
+            std::exchange(so_far.head_bytes, 0) + std::exchange(so_far.body_bytes, 0);
+        const result<> written = co_await write_now(pieces, taken);
         so_far.complete = written.has_value();
         if (so_far.complete) so_far.body_bytes = whole->size();
         co_return written;
     }
-    const std::array<std::string_view, 1> pieces = {out_};
+    const std::array<std::string_view, 1> pieces = {head};
     const result<> head_written = co_await write_now(pieces);
     if (head_written.has_error()) co_return head_written;
     co_return co_await write_body(x, so_far);

@@ -50,6 +50,7 @@ class server_connection final : private net::timer {
     enum class after : std::uint8_t { another_request, end };
 
     struct sent {
+        std::uint64_t head_bytes = 0;
         std::uint64_t body_bytes = 0;
         bool complete = false;
     };
@@ -67,15 +68,18 @@ class server_connection final : private net::timer {
     };
 
     void expired() override;
-    task<std::string_view> read_head();
+    task<> wait_for_request();
+    task<std::string_view> read_rest_of_head();
     task<after> serve_one();
     task<> refuse(exchange& x, const error_code& why);
     void prepare_body(exchange& x);
     [[nodiscard]] bool may_keep_alive() const;
-    void write_head(const exchange& x, bool keep_alive);
-    task<> write_answer(exchange& x, bool keep_alive, sent& so_far);
+    [[nodiscard]] std::string_view make_head(exchange& x, bool keep_alive);
+    [[nodiscard]] result<net::written> try_write_whole(const exchange& x, std::string_view head,
+                                                       sent& so_far);
+    task<> write_answer(exchange& x, std::string_view head, sent& so_far);
     task<> write_body(exchange& x, sent& so_far);
-    task<> write_now(std::span<const std::string_view> pieces);
+    task<> write_now(std::span<const std::string_view> pieces, std::size_t skip = 0);
     task<after> finish_request_body();
     task<> linger();
 
@@ -85,7 +89,6 @@ class server_connection final : private net::timer {
     message_reader reader_;
     incoming_body body_{*this};
     arena memory_;
-    std::string out_;
     framing framing_;
     exchange* current_ = nullptr;  // while its answer is made and sent
     bool idle_ = true;

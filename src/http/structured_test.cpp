@@ -2,6 +2,8 @@
 // ours.
 #include "http/structured.hpp"
 
+#include "support/source_tree.hpp"
+
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
@@ -134,7 +136,8 @@ void check(const json::object& test) {
 }
 
 TEST(Structured, EveryVectorOfTheWorkingGroupHolds) {
-    const std::filesystem::path folder = LETHE_SOURCE_DIR "/tests/vectors/structured-fields";
+    const std::filesystem::path folder =
+        lethe::test::source_tree() / "tests/vectors/structured-fields";
     std::size_t cases = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
         if (entry.path().extension() != ".json") continue;

@@ -1,6 +1,8 @@
 // Request targets: one normal form, whoever looks at it.
 #include "http/target.hpp"
 
+#include "support/source_tree.hpp"
+
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
@@ -194,7 +196,7 @@ TEST(Target, AuthoritiesAreComparedByHostAndPort) {
 
 // Browsers' inputs as targets: whatever is accepted is in one safe form and stays in it.
 TEST(Target, HostileUrlsAreRefusedOrMadeSafe) {
-    std::ifstream in(LETHE_SOURCE_DIR "/tests/vectors/whatwg-url/urltestdata.json",
+    std::ifstream in(lethe::test::source_tree() / "tests/vectors/whatwg-url/urltestdata.json",
                      std::ios::binary);
     std::stringstream text;
     text << in.rdbuf();
