@@ -39,6 +39,15 @@ void counts::batch(std::span<const operation> operations,
     }
 }
 
+void counts::one(const operation& any, const result<answer>& answered) {
+    std::size_t outcome = outcome_done;
+    if (answered.has_error())
+        outcome = outcome_of(answered.error());
+    else if (!answered->done)
+        outcome = outcome_conflict;
+    counters_[any.index()][outcome]->add();
+}
+
 void counts::listing(const error_code& error) {
     counters_[kind_list][outcome_of(error)]->add();
 }

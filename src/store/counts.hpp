@@ -16,6 +16,7 @@ class counts {
     counts(metrics::registry& registry, const std::string& store_name);
 
     void batch(std::span<const operation> operations, const result<std::vector<answer>>& answers);
+    void one(const operation& any, const result<answer>& answered);
     void listing(const error_code& error);
     void ping(const error_code& error);
 

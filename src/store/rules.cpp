@@ -23,29 +23,29 @@ result<> check_put(const put& one) {
     return check_key(one.key);
 }
 
-result<> check_one(const operation& any) {
+}  // namespace
+
+result<> check(const operation& one) {
     return std::visit(overloads{
-                          [](const get& one) { return check_key(one.key); },
-                          [](const put& one) { return check_put(one); },
-                          [](const erase& one) -> result<> {
-                              if (std::holds_alternative<absent>(one.expect))
+                          [](const get& it) { return check_key(it.key); },
+                          [](const put& it) { return check_put(it); },
+                          [](const erase& it) -> result<> {
+                              if (std::holds_alternative<absent>(it.expect))
                                   return LETHE_ERR(errc::malformed);
-                              return check_key(one.key);
+                              return check_key(it.key);
                           },
-                          [](const touch& one) -> result<> {
-                              if (one.ttl <= one.ttl.zero()) return LETHE_ERR(errc::malformed);
-                              return check_key(one.key);
+                          [](const touch& it) -> result<> {
+                              if (it.ttl <= it.ttl.zero()) return LETHE_ERR(errc::malformed);
+                              return check_key(it.key);
                           },
                       },
-                      any);
+                      one);
 }
-
-}  // namespace
 
 result<> check(std::span<const operation> operations) {
     if (operations.size() > operations_max) return LETHE_ERR(errc::too_large);
     for (const operation& one : operations) {
-        const result<> fine = check_one(one);
+        const result<> fine = check(one);
         if (fine.has_error()) return fine;
     }
     return {};
@@ -57,6 +57,11 @@ result<> check_listing(std::string_view subject, std::string_view key_prefix,
     if (subject.size() > subject_bytes_max || key_prefix.size() > key_bytes_max ||
         after.size() > key_bytes_max)
         return LETHE_ERR(errc::too_large);
+    return {};
+}
+
+result<> check_scan(std::string_view cursor, std::size_t keys_max) {
+    if (keys_max == 0 || cursor.size() > key_bytes_max) return LETHE_ERR(errc::malformed);
     return {};
 }
 

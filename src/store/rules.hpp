@@ -12,9 +12,13 @@ namespace lethe::store {
 
 // errc::too_large or errc::malformed when an engine must refuse them without looking further.
 [[nodiscard]] result<> check(std::span<const operation> operations);
+[[nodiscard]] result<> check(const operation& one);
 // The same for list_subject; a page of 0 keys is malformed.
 [[nodiscard]] result<> check_listing(std::string_view subject, std::string_view key_prefix,
                                      std::string_view after, std::size_t keys_max);
+
+// The same for scan by engines whose cursor is a key.
+[[nodiscard]] result<> check_scan(std::string_view cursor, std::size_t keys_max);
 
 // True when `expect` is met by a live record of version `present`, or by none.
 [[nodiscard]] bool holds(const expectation& expect, std::optional<record_version> present) noexcept;

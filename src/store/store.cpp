@@ -21,6 +21,26 @@ error_code make_error_code(errc e) noexcept {
     return {static_cast<int>(e), category()};
 }
 
+task<scan_page> store::scan(std::string, std::size_t, steady_time) {
+    co_return LETHE_ERR(errc::unavailable);
+}
+
+task<std::size_t> store::purge_expired(std::size_t, steady_time) {
+    co_return std::size_t{0};
+}
+
+task<examination> store::examine(steady_time deadline) {
+    const result<> answered = co_await ping(deadline);
+    if (answered.has_error()) co_return answered.error();
+    co_return examination{.server = {}, .promises = promises(), .findings = {}};
+}
+
+task<migration> store::migrate(steady_time deadline) {
+    const result<> answered = co_await ping(deadline);
+    if (answered.has_error()) co_return answered.error();
+    co_return migration{};
+}
+
 task<std::optional<record>> store::read(std::string key, steady_time deadline) {
     result<answer> got = co_await run(get{std::move(key)}, deadline);
     if (got.has_error()) co_return got.error();

@@ -1,6 +1,6 @@
 // The contract of a store: records with a version and an expiry, changed in atomic steps.
 //
-// All that lethe keeps is built from these steps. Every engine passes conformance_test.cpp; what it
+// All that lethe keeps is built from these steps. Every engine passes tests/stores/; what it
 // promises beyond, it declares in `engine_promises`.
 #pragma once
 
@@ -99,16 +99,50 @@ struct answer {
 
 // Engines state what they promise; the configuration check compares it with what a use needs.
 struct engine_promises {
-    bool durable = false;       // an answered change survives a crash of process and machine
+    bool durable = false;  // an answered change survives a crash of process and machine
+    // Durable, and never evicting, where the server is set up so: examine() tells. Excludes
+    // durable.
+    bool settings_decide = false;
     bool linearizable = false;  // per key
     bool transactions = false;  // transact() is all or nothing
     bool may_evict = false;     // may forget a record before its expiry
     bool shared = false;        // several lethe processes see the same records
+    bool scans = false;         // scan() works
 };
 
 struct subject_page {
     std::vector<std::string> keys;  // ascending
     bool more = false;              // call again with `after` = keys.back()
+};
+
+struct scan_page {
+    std::vector<std::string> keys;
+    std::string cursor;  // where the next page begins; means something to its engine alone
+    bool more = false;
+};
+
+// What examine() found out about the server behind a store.
+struct finding {
+    enum class weight {
+        note,     // worth knowing
+        warning,  // a promise is weaker than it could be
+        fault,    // state will be lost, or the store cannot be used
+    };
+    weight how_bad = weight::note;
+    std::string what;    // "appendonly is off: a restart forgets everything"
+    std::string advice;  // "set appendonly yes and appendfsync always"; "" where there is none
+};
+struct examination {
+    std::string server;              // "PostgreSQL 15.18", "SQLite 3.40.1"
+    engine_promises promises;        // what holds with the settings as they are now
+    bool survives_failover = false;  // an answered change is on a second machine, too
+    std::vector<finding> findings;
+};
+
+// Brought the server's side (tables, functions) to the version that this lethe needs.
+struct migration {
+    std::uint32_t from = 0;  // 0: there was nothing
+    std::uint32_t to = 0;
 };
 
 // One per worker; all calls from that worker. Operations under way at the same time share round
@@ -141,9 +175,25 @@ class store {
     // Answers when the store can be used; for readiness.
     [[nodiscard]] virtual task<> ping(steady_time deadline) = 0;
 
-    // One operation.
+    // For tools; an engine without one of these keeps what stands in store.cpp.
+
+    // Keys of the whole store, from the beginning ("") to a page without `more`. What is there all
+    // along is seen at least once; what comes or goes meanwhile may be. Only where
+    // promises().scans; else unavailable.
+    [[nodiscard]] virtual task<scan_page> scan(std::string cursor, std::size_t keys_max,
+                                               steady_time deadline);
+    // Removes what is past its expiry and still takes up room, at most about so many records: how
+    // many it removed; 0 when nothing is left.
+    [[nodiscard]] virtual task<std::size_t> purge_expired(std::size_t records_max,
+                                                          steady_time deadline);
+    // Asks the server for its version and for the settings that decide what it can promise.
+    [[nodiscard]] virtual task<examination> examine(steady_time deadline);
+    // Safe beside running gateways and beside another migration.
+    [[nodiscard]] virtual task<migration> migrate(steady_time deadline);
+
+    // One operation. An engine may have a shorter way for it than a batch of one.
+    [[nodiscard]] virtual task<answer> run(operation one, steady_time deadline);
     [[nodiscard]] task<std::optional<record>> read(std::string key, steady_time deadline);
-    [[nodiscard]] task<answer> run(operation one, steady_time deadline);
 };
 
 }  // namespace lethe::store

@@ -36,12 +36,14 @@ void database::replace(const std::string& key, std::optional<record> by) {
     records_.emplace(key, std::move(*by));
 }
 
-void database::sweep(system_time now) {
-    for (std::size_t i = 0; i < swept_per_batch && !expiries_.empty(); ++i) {
+std::size_t database::sweep(std::size_t records_max, system_time now) {
+    std::size_t removed = 0;
+    for (; removed < records_max && !expiries_.empty(); ++removed) {
         const auto& [expires, key] = *expiries_.begin();
-        if (alive(expires, now)) return;
+        if (alive(expires, now)) break;
         replace(std::string(key), std::nullopt);
     }
+    return removed;
 }
 
 database::records::iterator database::find_alive(const std::string& key, system_time now) {
@@ -134,7 +136,7 @@ result<std::vector<answer>> database::run(const std::vector<operation>& operatio
     const result<> fine = check(operations);
     if (fine.has_error()) return fine.error();
     if (closed_) return LETHE_ERR(errc::unavailable);
-    sweep(now);
+    sweep(swept_per_batch, now);
     std::vector<answer> answers;
     for (const operation& any : operations) {
         const std::string& key = std::visit([](const auto& one) -> auto& { return one.key; }, any);
@@ -171,6 +173,27 @@ subject_page database::list(const std::string& subject, std::string_view key_pre
         out.keys.push_back(*at);
     }
     return out;
+}
+
+scan_page database::scan(const std::string& after, std::size_t keys_max, system_time now) {
+    const std::scoped_lock lock(mutex_);
+    scan_page out;
+    const std::size_t wanted = std::min(keys_max, page_keys_max);
+    for (auto at = records_.upper_bound(after); at != records_.end(); ++at) {
+        if (!alive(at->second.expires, now)) continue;
+        if (out.keys.size() == wanted) {
+            out.more = true;
+            break;
+        }
+        out.keys.push_back(at->first);
+    }
+    if (!out.keys.empty()) out.cursor = out.keys.back();
+    return out;
+}
+
+std::size_t database::purge(std::size_t records_max, system_time now) {
+    const std::scoped_lock lock(mutex_);
+    return sweep(records_max, now);
 }
 
 void database::close() {
@@ -232,6 +255,29 @@ class memory_store final : public store {
         counts_.ping({});
         co_return result<>{};
     }
+    task<scan_page> scan(std::string cursor, std::size_t keys_max, steady_time deadline) override {
+        const result<> fine = check_scan(cursor, keys_max);
+        if (fine.has_error()) co_return fine.error();
+        const result<> usable = co_await ping(deadline);
+        if (usable.has_error()) co_return usable.error();
+        co_return database_->scan(cursor, keys_max, now_());
+    }
+    task<std::size_t> purge_expired(std::size_t records_max, steady_time deadline) override {
+        if (records_max == 0) co_return LETHE_ERR(errc::malformed);
+        const result<> usable = co_await ping(deadline);
+        if (usable.has_error()) co_return usable.error();
+        co_return database_->purge(std::min(records_max, page_keys_max), now_());
+    }
+    task<examination> examine(steady_time deadline) override {
+        const result<> usable = co_await ping(deadline);
+        if (usable.has_error()) co_return usable.error();
+        examination out{
+            .server = "memory of this process", .promises = promises_made, .findings = {}};
+        out.findings.push_back({.how_bad = finding::weight::fault,
+                                .what = "everything is gone when lethe stops",
+                                .advice = "use sqlite:PATH or a server for anything but a try"});
+        co_return out;
+    }
 
  private:
     [[nodiscard]] bool late(steady_time deadline) const { return clock_.steady_now() >= deadline; }
@@ -250,11 +296,11 @@ memory_engine::~memory_engine() {
     close();
 }
 
-std::unique_ptr<store> memory_engine::make_store(clock& time) {
+std::unique_ptr<store> memory_engine::make_store(caller by) {
     auto registry = std::make_shared<metrics::registry>();
     const std::scoped_lock lock(mutex_);
     registries_.push_back(registry);
-    return std::make_unique<memory_store>(database_, std::move(registry), options_, time);
+    return std::make_unique<memory_store>(database_, std::move(registry), options_, by.time);
 }
 
 engine_promises memory_engine::promises() const noexcept {

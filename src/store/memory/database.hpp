@@ -26,6 +26,10 @@ class database {
     [[nodiscard]] subject_page list(const std::string& subject, std::string_view key_prefix,
                                     std::string_view after, std::size_t keys_max, system_time now);
 
+    [[nodiscard]] scan_page scan(const std::string& after, std::size_t keys_max, system_time now);
+    // How many expired records it removed, at most `records_max`.
+    [[nodiscard]] std::size_t purge(std::size_t records_max, system_time now);
+
     void close();
     [[nodiscard]] bool closed() const;
     // Records kept, expired ones included.
@@ -49,7 +53,7 @@ class database {
     records::iterator find_alive(const std::string& key, system_time now);
     // Replaces, or removes when nothing is given; keeps the indexes in step.
     void replace(const std::string& key, std::optional<record> by);
-    void sweep(system_time now);
+    std::size_t sweep(std::size_t records_max, system_time now);
 
     mutable std::mutex mutex_;
     bool closed_ = false;
@@ -67,7 +71,7 @@ class memory_engine final : public engine {
     memory_engine(const memory_engine&) = delete;
     memory_engine& operator=(const memory_engine&) = delete;
 
-    std::unique_ptr<store> make_store(clock& time) override;
+    std::unique_ptr<store> make_store(caller by) override;
     engine_promises promises() const noexcept override;
     std::vector<const metrics::registry*> metrics() const override;
     void close() override;
@@ -83,6 +87,7 @@ inline constexpr engine_promises promises_made{.durable = false,
                                                .linearizable = true,
                                                .transactions = true,
                                                .may_evict = false,
-                                               .shared = false};
+                                               .shared = false,
+                                               .scans = true};
 
 }  // namespace lethe::store::memory

@@ -4,8 +4,6 @@
 
 #include <sqlite3.h>
 
-#include <thread>
-
 namespace lethe::store::sqlite {
 
 void statement::finalize::operator()(sqlite3_stmt* one) const noexcept {
@@ -64,22 +62,27 @@ void connection::close::operator()(sqlite3* one) const noexcept {
     sqlite3_close_v2(one);
 }
 
-// Short waits with some disorder: several processes that wait for the same lock take turns, and
-// none sleeps long after it was freed.
 int connection::wait_for_lock(void* self, int tries) noexcept {
-    constexpr std::chrono::microseconds shortest{300};
-    const auto pause = shortest * (1 + tries % 5);
-    if (pause * tries / 2 > static_cast<connection*>(self)->lock_wait_) return 0;
-    // lint: allow(sleep) because it is a thread of the database, never a worker
-    std::this_thread::sleep_for(pause);
-    return 1;
+    auto& on = *static_cast<connection*>(self);
+    if (tries == 0) on.pauses_.restart();
+    return on.pauses_.wait(on.lock_wait_) ? 1 : 0;
 }
 
-int connection::open(const std::string& path, synchronous mode, std::string& message) {
+int connection::committed(void* self, sqlite3*, const char*, int pages) noexcept {
+    static_cast<connection*>(self)->log_pages_ = pages;
+    return SQLITE_OK;
+}
+
+int connection::open(const connection_options& how, std::string& message) {
+    const char* file_layer = how.file_layer;
+    if (how.collects_log && how.mode == synchronous::full) {
+        log_buffer_ = std::make_unique<log_buffer>(how.file_layer);
+        file_layer = log_buffer_->name();
+    }
     sqlite3* made = nullptr;
-    const int code =
-        sqlite3_open_v2(path.c_str(), &made,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(
+        how.path.c_str(), &made, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+        file_layer);
     database_.reset(made);
     if (code != SQLITE_OK) {
         message = made != nullptr ? sqlite3_errmsg(made) : sqlite3_errstr(code);
@@ -87,17 +90,61 @@ int connection::open(const std::string& path, synchronous mode, std::string& mes
     }
     sqlite3_extended_result_codes(made, 1);
     sqlite3_busy_handler(made, &connection::wait_for_lock, this);
+    // In the place of SQLite's own, which runs checkpoints inside COMMIT.
+    sqlite3_wal_hook(made, &connection::committed, this);
+    const std::string cache = "PRAGMA cache_size=-" + std::to_string(how.cache_kibibytes);
     // Nothing here writes: whose file it is, is looked at first.
     for (const char* sql :
          {"PRAGMA schema_version",
-          mode == synchronous::full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"}) {
+          how.mode == synchronous::full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+          cache.c_str()}) {
         const int done = run(sql);
         if (done != SQLITE_OK) {
             message = this->message();
             return done;
         }
     }
+    begin_write_ = prepare("BEGIN IMMEDIATE");
+    begin_read_ = prepare("BEGIN");
+    commit_ = prepare("COMMIT");
+    rollback_ = prepare("ROLLBACK");
+    data_version_ = prepare("PRAGMA data_version");
     return SQLITE_OK;
+}
+
+namespace {
+
+int to_code(int last_step) {
+    return last_step == SQLITE_DONE ? SQLITE_OK : last_step;
+}
+
+}  // namespace
+
+int connection::begin_write() {
+    return to_code(begin_write_.run());
+}
+int connection::begin_read() {
+    return to_code(begin_read_.run());
+}
+int connection::commit() {
+    return to_code(commit_.run());
+}
+void connection::rollback() {
+    // After some errors SQLite has rolled back by itself.
+    if (in_transaction()) static_cast<void>(rollback_.run());
+}
+
+std::int64_t connection::data_version() {
+    const std::int64_t out = data_version_.step() == SQLITE_ROW ? data_version_.number(0) : -1;
+    data_version_.reset();
+    return out;
+}
+
+int connection::checkpoint(checkpoint_kind kind) {
+    const int mode = kind == checkpoint_kind::passive   ? SQLITE_CHECKPOINT_PASSIVE
+                     : kind == checkpoint_kind::restart ? SQLITE_CHECKPOINT_RESTART
+                                                        : SQLITE_CHECKPOINT_TRUNCATE;
+    return sqlite3_wal_checkpoint_v2(database_.get(), "main", mode, nullptr, nullptr);
 }
 
 int connection::run(const char* sql) {
@@ -116,6 +163,9 @@ std::string connection::ask_text(const char* sql) {
 
 void connection::wait_for_locks(std::chrono::milliseconds at_most) {
     lock_wait_ = at_most;
+}
+std::int64_t connection::changes() const {
+    return sqlite3_changes64(database_.get());
 }
 bool connection::in_transaction() const {
     return sqlite3_get_autocommit(database_.get()) == 0;

@@ -1,13 +1,15 @@
 #include "store/sqlite/database.hpp"
 
-#include "base/log.hpp"
 #include "store/rules.hpp"
 #include "store/sqlite/records.hpp"
+#include "store/sqlite/schema.hpp"
+#include "store/sqlite/writer.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,14 +20,19 @@
 namespace lethe::store::sqlite {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t reader_count = 2;
+constexpr int writer_cache_kibibytes = 16 * 1024;
+constexpr int reader_cache_kibibytes = 2 * 1024;
+constexpr int checkpointer_cache_kibibytes = 64;
 // One commit takes at most so much: what waits longer gets its own.
 constexpr std::size_t group_calls_max = 1024;
 constexpr std::size_t group_bytes_max = std::size_t{8} * 1024 * 1024;
-constexpr std::int64_t purged_at_once = 200;
-constexpr std::chrono::seconds purge_interval{5};
-// How long the writer leaves the lock alone after a commit while another process wants it, too.
-constexpr std::chrono::microseconds turn_for_others{700};
+// Reads that share a snapshot and a wake-up.
+constexpr std::size_t read_operations_max = 64;
+// The writer waits for as many calls as its last group had, but not longer than this.
+constexpr std::chrono::microseconds gather_max = 1ms;
 
 system_time real_now() {
     // lint: allow(clock) because it is the seam: what is asked when nobody gave another clock
@@ -39,15 +46,11 @@ database::database(database_options what, const open_options& how)
     : what_(std::move(what)),
       how_(how),
       now_(how.now ? how.now : std::function<system_time()>(real_now)),
-      commits_(registry_.make_counter("lethe_store_commits_total", "Commits to the store's file.",
-                                      {{"store", how.name}})),
-      committed_calls_(registry_.make_counter("lethe_store_committed_calls_total",
-                                              "Calls that shared those commits.",
-                                              {{"store", how.name}})),
-      failed_commits_(registry_.make_counter("lethe_store_failed_commits_total",
-                                             "Commits that failed.", {{"store", how.name}})),
       queued_(registry_.make_gauge("lethe_store_queued_calls", "Calls that wait for the writer.",
-                                   {{"store", how.name}})) {}
+                                   {{"store", how.name}})),
+      checkpointer_(registry_.make_counter("lethe_store_checkpoints_total",
+                                           "Times the write-ahead log was moved to the database.",
+                                           {{"store", how.name}})) {}
 
 database::~database() {
     close();
@@ -82,11 +85,18 @@ result<> database::check_path(std::string& why) const {
     return {};
 }
 
-result<> database::start(std::string& why) {
-    const result<> usable = check_path(why);
-    if (usable.has_error()) return usable;
+connection_options database::with_cache(int kibibytes) const {
+    return {.path = what_.path,
+            .mode = what_.mode,
+            .cache_kibibytes = kibibytes,
+            .file_layer = what_.file_layer};
+}
+
+result<> database::open_writer(std::string& why) {
     std::string message;
-    const int opened = writer_.open(what_.path, what_.mode, message);
+    connection_options how = with_cache(writer_cache_kibibytes);
+    how.collects_log = true;
+    const int opened = writer_.open(how, message);
     if ((opened & 0xff) == SQLITE_NOTADB) {
         why = what_.path + " is not a database. It was left as it is; choose another path.";
         return LETHE_ERR(errc::corrupt);
@@ -104,21 +114,46 @@ result<> database::start(std::string& why) {
               "not do.";
         return LETHE_ERR(errc::unavailable);
     }
-    const result<> prepared = prepare_schema(writer_, what_.path, why);
-    if (prepared.has_error()) return prepared;
+    LETHE_TRY(const std::int64_t found, prepare_schema(writer_, what_.path, why));
+    schema_found_ = found;
     if (what_.pages_max > 0) writer_.limit_pages(what_.pages_max);
+    return {};
+}
+
+result<> database::open_readers(std::string& why) {
     for (std::size_t i = 0; i < reader_count; ++i) {
         auto& reader = readers_.emplace_back(std::make_unique<connection>());
-        const int code = reader->open(what_.path, what_.mode, message);
-        if (code != SQLITE_OK) {
-            why = fmt::format("{}: {}.", what_.path, message);
-            return to_error(code);
-        }
+        std::string message;
+        const int code = reader->open(with_cache(reader_cache_kibibytes), message);
+        if (code == SQLITE_OK) continue;
+        why = fmt::format("{}: {}.", what_.path, message);
+        return to_error(code);
     }
+    return {};
+}
+
+result<> database::start(std::string& why) {
+    const result<> usable = check_path(why);
+    if (usable.has_error()) return usable;
+    const result<> writes = open_writer(why);
+    if (writes.has_error()) return writes;
+    const result<> reads = open_readers(why);
+    if (reads.has_error()) return reads;
+    std::string message;
+    const int moves = checkpointer_.start(with_cache(checkpointer_cache_kibibytes), message);
+    if (moves != SQLITE_OK) {
+        why = fmt::format("{}: {}.", what_.path, message);
+        return to_error(moves);
+    }
+    turn_.open(what_.path);
     threads_.emplace_back([this] { write_all(); });
     for (const auto& reader : readers_)
         threads_.emplace_back([this, &reader] { read_all(*reader); });
     return {};
+}
+
+std::int64_t database::take_schema_found() noexcept {
+    return schema_found_.exchange(schema_version);
 }
 
 void database::close() {
@@ -132,14 +167,22 @@ void database::close() {
 }
 
 result<> database::submit(queue& to, call_ptr one) {
+    const std::size_t operations = one->operations_count();
     const std::size_t bytes = bytes_of(one->operations);
-    const std::scoped_lock lock(to.mutex);
-    if (to.closed) return LETHE_ERR(errc::unavailable);
-    if (to.calls.size() >= how_.queue_operations_max || to.bytes + bytes > how_.queue_bytes_max)
-        return LETHE_ERR(errc::overloaded);
-    to.bytes += bytes;
-    to.calls.push_back(std::move(one));
-    to.wake.notify_one();
+    bool wake = false;
+    {
+        const std::scoped_lock lock(to.mutex);
+        if (to.closed) return LETHE_ERR(errc::unavailable);
+        if (to.operations + operations > how_.queue_operations_max ||
+            to.bytes + bytes > how_.queue_bytes_max)
+            return LETHE_ERR(errc::overloaded);
+        to.operations += operations;
+        to.bytes += bytes;
+        to.calls.push_back(std::move(one));
+        if (&to == &writes_) queued_.set(static_cast<std::int64_t>(to.calls.size()));
+        wake = to.calls.size() >= to.wanted_calls || to.bytes >= group_bytes_max;
+    }
+    if (wake) to.wake.notify_one();
     return {};
 }
 
@@ -150,145 +193,104 @@ result<> database::submit_read(call_ptr one) {
     return submit(reads_, std::move(one));
 }
 
-// Everything that waits, up to the bounds of a group; empty: closed, or nothing for a while.
-std::vector<call_ptr> database::take_group() {
+// Under the queue's lock; there is one.
+call_ptr database::take(queue& from) {
+    call_ptr out = std::move(from.calls.front());
+    from.calls.pop_front();
+    from.operations -= out->operations_count();
+    from.bytes -= bytes_of(out->operations);
+    return out;
+}
+
+bool database::wait_for_calls(std::chrono::microseconds at_most) {
     std::unique_lock lock(writes_.mutex);
-    writes_.wake.wait_for(lock, purge_interval,
+    writes_.wake.wait_for(lock, at_most,
                           [this] { return writes_.closed || !writes_.calls.empty(); });
+    return !writes_.calls.empty();
+}
+
+// Right after a commit its callers ask again, one after the other: who begins with the first of
+// them makes the others wait for a commit of one.
+void database::gather(std::size_t calls, std::chrono::microseconds at_most) {
+    std::unique_lock lock(writes_.mutex);
+    writes_.wanted_calls = calls;
+    writes_.wake.wait_for(lock, std::min(at_most, gather_max), [this] {
+        return writes_.closed || writes_.calls.size() >= writes_.wanted_calls ||
+               writes_.bytes >= group_bytes_max;
+    });
+    writes_.wanted_calls = 1;
+}
+
+// Everything that waits, up to the bounds of a group.
+std::vector<call_ptr> database::take_group() {
+    const std::scoped_lock lock(writes_.mutex);
     std::vector<call_ptr> group;
-    std::size_t bytes = 0;
-    while (!writes_.calls.empty() && group.size() < group_calls_max && bytes < group_bytes_max) {
-        const std::size_t size = bytes_of(writes_.calls.front()->operations);
-        bytes += size;
-        writes_.bytes -= size;
-        group.push_back(std::move(writes_.calls.front()));
-        writes_.calls.pop_front();
-    }
+    group.reserve(std::min(writes_.calls.size(), group_calls_max));
+    const std::size_t bytes = writes_.bytes;
+    while (!writes_.calls.empty() && group.size() < group_calls_max &&
+           bytes - writes_.bytes < group_bytes_max)
+        group.push_back(take(writes_));
     queued_.set(static_cast<std::int64_t>(writes_.calls.size()));
     return group;
 }
 
+bool database::finished() {
+    const std::scoped_lock lock(writes_.mutex);
+    return writes_.closed && writes_.calls.empty();
+}
+
 void database::write_all() {
-    records tables(writer_);
-    auto last_purge = real_now();
+    // So that short waits are short; the default adds 50 us to each.
+    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000));
+    writer out(writer_, turn_, checkpointer_,
+               {.store = how_.name,
+                .now = now_,
+                .log_pages_soft = what_.log_pages_soft,
+                .log_pages_hard = what_.log_pages_hard},
+               registry_);
+    std::size_t last_calls = 1;
     while (true) {
-        std::vector<call_ptr> group = take_group();
-        const bool idle = group.empty();
-        if (idle) {
-            const std::scoped_lock lock(writes_.mutex);
-            if (writes_.closed && writes_.calls.empty()) break;
-        } else {
-            commit(std::move(group), writer_, tables);
+        const bool waiting = wait_for_calls(out.rest());
+        if (!waiting && finished()) break;
+        if (waiting) {
+            gather(last_calls, out.commit_time() / 2);
+            out.begin();
+            std::vector<call_ptr> group = take_group();
+            last_calls = group.size();
+            out.serve(std::move(group));
         }
-        if (idle || real_now() - last_purge >= purge_interval) {
-            purge_some(writer_, tables);
-            last_purge = real_now();
-        }
+        out.tidy(!waiting);
     }
-    static_cast<void>(writer_.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+    checkpointer_.close();
+    out.finish();
 }
 
-void database::fail(const std::vector<call_ptr>& group, const error_code& why) {
-    failed_commits_.add();
-    log::error("store.commit_failed",
-               {{"store", how_.name}, {"error", describe(why)}, {"sqlite", writer_.message()}});
-    for (const call_ptr& one : group) {
-        one->outcome = why;
-        one->wake();
+// A share of what waits: the other reader gets some, too.
+std::vector<call_ptr> database::take_reads() {
+    std::unique_lock lock(reads_.mutex);
+    reads_.wake.wait(lock, [this] { return reads_.closed || !reads_.calls.empty(); });
+    std::vector<call_ptr> taken;
+    const std::size_t share = (reads_.calls.size() + reader_count - 1) / reader_count;
+    for (std::size_t operations = 0; taken.size() < share && operations < read_operations_max;) {
+        taken.push_back(take(reads_));
+        operations += taken.back()->operations_count();
     }
-}
-
-void database::commit(std::vector<call_ptr> group, connection& on, records& tables) {
-    // lint: allow(sleep) because it is the writer's own thread, never a worker
-    if (contended_) std::this_thread::sleep_for(turn_for_others);
-    const int begun = on.run("BEGIN IMMEDIATE");
-    // Only now: while the lock was another process's, a caller could still give up with nothing
-    // done.
-    std::erase_if(group, [](const call_ptr& one) { return !one->begin(); });
-    if (begun != SQLITE_OK) {
-        fail(group, to_error(begun));
-        return;
-    }
-    const std::int64_t data_version = on.ask("PRAGMA data_version");
-    contended_ = std::exchange(data_version_, data_version) != data_version;
-
-    const result<> ran = run_group(group, tables, now_());
-    if (ran.has_error()) {
-        static_cast<void>(on.run("ROLLBACK"));
-        fail(group, ran.error());
-        return;
-    }
-    const int committed = on.run("COMMIT");
-    if (committed != SQLITE_OK) {
-        // A full disk stops it before the log's last frame. After an I/O error the frame may be
-        // there all the same, and a recovery would bring it back.
-        const bool unknown = (committed & 0xff) == SQLITE_IOERR;
-        if (on.in_transaction()) static_cast<void>(on.run("ROLLBACK"));
-        fail(group, unknown ? LETHE_ERR(errc::outcome_unknown) : to_error(committed));
-        return;
-    }
-    commits_.add();
-    committed_calls_.add(group.size());
-    for (const call_ptr& one : group) one->wake();
-}
-
-result<> database::run_group(const std::vector<call_ptr>& group, records& tables, system_time now) {
-    const result<> begun = tables.begin();
-    if (begun.has_error()) return begun;
-    for (const call_ptr& one : group) {
-        const result<> ran = run_call(*one, writer_, tables, now);
-        if (ran.has_error()) return ran;
-    }
-    return tables.end();
-}
-
-// An error concerns the whole group: its transaction cannot be trusted any more.
-result<> database::run_call(call& one, connection& on, records& tables, system_time now) {
-    std::vector<answer> answers;
-    answers.reserve(one.operations.size());
-    if (one.all_or_nothing && on.run("SAVEPOINT one") != SQLITE_OK)
-        return LETHE_ERR(errc::unavailable);
-    bool all_done = true;
-    for (const operation& any : one.operations) {
-        result<answer> got = tables.apply(any, now);
-        if (got.has_error()) return got.error();
-        all_done &= got->done;
-        answers.push_back(*std::move(got));
-    }
-    if (one.all_or_nothing) {
-        // Versions that were drawn inside stay drawn: none is given twice.
-        if (!all_done) {
-            if (on.run("ROLLBACK TO one") != SQLITE_OK) return LETHE_ERR(errc::unavailable);
-            for (answer& each : answers) each.version = {};
-        }
-        if (on.run("RELEASE one") != SQLITE_OK) return LETHE_ERR(errc::unavailable);
-    }
-    one.outcome = std::move(answers);
-    return {};
-}
-
-// A few at a time, so that nobody waits long behind it.
-void database::purge_some(connection& on, records& tables) {
-    if (on.run("BEGIN IMMEDIATE") != SQLITE_OK) return;
-    const result<std::int64_t> removed = tables.purge(now_(), purged_at_once);
-    const bool kept = removed.has_value() && on.run("COMMIT") == SQLITE_OK;
-    if (!kept) static_cast<void>(on.run("ROLLBACK"));
+    return taken;
 }
 
 void database::read_all(connection& on) {
     records tables(on);
-    while (true) {
-        std::unique_lock lock(reads_.mutex);
-        reads_.wake.wait(lock, [this] { return reads_.closed || !reads_.calls.empty(); });
-        if (reads_.calls.empty()) return;
-        const call_ptr one = std::move(reads_.calls.front());
-        reads_.calls.pop_front();
-        reads_.bytes -= bytes_of(one->operations);
-        lock.unlock();
-        if (!one->begin()) continue;
-        const error_code failed = one->read(tables, now_());
-        if (failed) one->outcome = failed;
-        one->wake();
+    for (std::vector<call_ptr> taken = take_reads(); !taken.empty(); taken = take_reads()) {
+        std::erase_if(taken, [](const call_ptr& one) { return !one->begin(); });
+        // All were asked before this snapshot is taken.
+        const bool together = taken.size() > 1 && on.begin_read() == SQLITE_OK;
+        const system_time now = now_();
+        for (const call_ptr& one : taken) {
+            const error_code failed = one->work(on, tables, now);
+            if (failed) one->outcome = failed;
+        }
+        if (together && on.commit() != SQLITE_OK) on.rollback();
+        deliver(taken);
     }
 }
 

@@ -2,7 +2,6 @@
 
 #include "store/rules.hpp"
 
-#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -29,70 +28,42 @@ class use {
     statement& one_;
 };
 
-constexpr const char* schema =
-    "CREATE TABLE IF NOT EXISTS record("
-    " key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL,"
-    " expires INTEGER NOT NULL, subject BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS record_subject ON record(subject, key) WHERE subject <> x'';"
-    "CREATE INDEX IF NOT EXISTS record_expires ON record(expires);"
-    "CREATE TABLE IF NOT EXISTS state(one INTEGER PRIMARY KEY CHECK (one = 1),"
-    " last_version INTEGER NOT NULL);"
-    "INSERT OR IGNORE INTO state VALUES (1, 0);"
-    // A restored backup, or what a power cut took, must not lead to a version that was given
-    // before: each opening starts at the present microsecond.
-    "UPDATE state SET last_version = max(last_version, strftime('%s', 'now') * 1000000);";
+// The same numbers in each: ?1 key, ?2 value, ?3 version, ?4 expires, ?5 subject, ?6 the time now,
+// ?7 the expected version.
+constexpr const char* sql_put_anyway =
+    "INSERT INTO record(key, version, expires, subject, value) VALUES (?1, ?3, ?4, ?5, ?2)"
+    " ON CONFLICT(key) DO UPDATE SET version = ?3, expires = ?4, subject = ?5, value = ?2";
+constexpr const char* sql_put_absent =
+    "INSERT INTO record(key, version, expires, subject, value) VALUES (?1, ?3, ?4, ?5, ?2)"
+    " ON CONFLICT(key) DO UPDATE SET version = ?3, expires = ?4, subject = ?5, value = ?2"
+    " WHERE expires <= ?6";
+// What is not set, has no index that moves.
+constexpr const char* sql_put_over_same_subject =
+    "UPDATE record SET version = ?3, expires = ?4, value = ?2"
+    " WHERE key = ?1 AND version = ?7 AND expires > ?6 AND subject = ?5";
+constexpr const char* sql_put_over =
+    "UPDATE record SET version = ?3, expires = ?4, subject = ?5, value = ?2"
+    " WHERE key = ?1 AND version = ?7 AND expires > ?6";
 
 }  // namespace
-
-result<> check_owner(connection& on, const std::string& path, std::string& why) {
-    const std::int64_t app = on.ask("PRAGMA application_id");
-    const std::int64_t version = on.ask("PRAGMA user_version");
-    const std::int64_t tables = on.ask("SELECT count(*) FROM sqlite_schema");
-    if (tables < 0) {
-        why = fmt::format("{}: {}. Is it damaged?", path, on.message());
-        return LETHE_ERR(errc::corrupt);
-    }
-    if (app != application_id && tables > 0) {
-        why =
-            path + " is a database of another program. It was left as it is; choose another path.";
-        return LETHE_ERR(errc::corrupt);
-    }
-    if (app == application_id && version > schema_version) {
-        why = fmt::format(
-            "{} was written by a newer lethe (schema {}, this one knows {}). Use that "
-            "version, or another path.",
-            path, version, schema_version);
-        return LETHE_ERR(errc::corrupt);
-    }
-    return {};
-}
-
-result<> prepare_schema(connection& on, const std::string& path, std::string& why) {
-    const std::string mark = fmt::format("PRAGMA application_id={}; PRAGMA user_version={};",
-                                         application_id, schema_version);
-    int done = on.run("BEGIN IMMEDIATE");
-    if (done == SQLITE_OK) done = on.run(schema);
-    if (done == SQLITE_OK) done = on.run(mark.c_str());
-    if (done == SQLITE_OK) done = on.run("COMMIT");
-    if (done == SQLITE_OK) return {};
-    why = fmt::format("{}: {}. Is the disk full, or does another program hold the file?", path,
-                      on.message());
-    static_cast<void>(on.run("ROLLBACK"));
-    return to_error(done);
-}
 
 records::records(connection& on)
     : on_(on),
       find_(on.prepare("SELECT value, version, expires, subject FROM record WHERE key = ?1")),
-      put_(on.prepare("INSERT INTO record(key, value, version, expires, subject)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(key) DO UPDATE SET"
-                      " value = ?2, version = ?3, expires = ?4, subject = ?5")),
-      erase_(on.prepare("DELETE FROM record WHERE key = ?1")),
-      touch_(on.prepare("UPDATE record SET expires = ?2 WHERE key = ?1")),
+      put_anyway_(on.prepare(sql_put_anyway)),
+      put_absent_(on.prepare(sql_put_absent)),
+      put_over_same_subject_(on.prepare(sql_put_over_same_subject)),
+      put_over_(on.prepare(sql_put_over)),
+      erase_anyway_(on.prepare("DELETE FROM record WHERE key = ?1")),
+      erase_version_(
+          on.prepare("DELETE FROM record WHERE key = ?1 AND version = ?2 AND expires > ?3")),
+      touch_(on.prepare("UPDATE record SET expires = ?2 WHERE key = ?1 AND expires > ?3")),
       list_(on.prepare("SELECT key FROM record WHERE subject = ?1 AND subject <> x'' AND key >= ?2"
                        " AND key < ?3 AND expires > ?4 ORDER BY key LIMIT ?5")),
-      purge_(on.prepare("DELETE FROM record WHERE key IN"
-                        " (SELECT key FROM record WHERE expires <= ?1 ORDER BY expires LIMIT ?2)")),
+      scan_(on.prepare(
+          "SELECT key FROM record WHERE key > ?1 AND expires > ?2 ORDER BY key LIMIT ?3")),
+      purge_(on.prepare("DELETE FROM record WHERE id IN"
+                        " (SELECT id FROM record WHERE expires <= ?1 ORDER BY expires LIMIT ?2)")),
       read_version_(on.prepare("SELECT last_version FROM state")),
       write_version_(on.prepare("UPDATE state SET last_version = ?1")) {}
 
@@ -100,16 +71,27 @@ result<> records::begin() {
     const use scope(read_version_);
     const int code = read_version_.step();
     if (code != SQLITE_ROW) return to_error(code);
-    last_version_ = read_version_.number(0);
-    version_changed_ = false;
+    first_version_ = read_version_.number(0);
+    last_version_ = first_version_;
+    changed_ = false;
     return {};
 }
 
 result<> records::end() {
-    if (!version_changed_) return {};
+    if (!changed_) return {};
+    if (last_version_ == first_version_) ++last_version_;
     const int code = write_version_.bind(1, last_version_).run();
     if (code != SQLITE_DONE) return to_error(code);
     return {};
+}
+
+// How many rows the statement changed.
+result<std::int64_t> records::change(statement& bound) {
+    const int code = bound.run();
+    if (code != SQLITE_DONE) return to_error(code);
+    const std::int64_t rows = on_.changes();
+    changed_ |= rows > 0;
+    return rows;
 }
 
 result<std::optional<record>> records::find(std::string_view key, system_time now) {
@@ -117,17 +99,23 @@ result<std::optional<record>> records::find(std::string_view key, system_time no
     const int code = find_.bind(1, key).step();
     if (code == SQLITE_DONE) return std::optional<record>{};
     if (code != SQLITE_ROW) return to_error(code);
+    const system_time expires = from_millis(find_.number(2));
+    if (!alive(expires, now)) return std::optional<record>{};
     record out{.value = find_.blob(0),
                .version = {static_cast<std::uint64_t>(find_.number(1))},
-               .expires = from_millis(find_.number(2)),
+               .expires = expires,
                .subject = find_.blob(3)};
     if (out.version.number == 0) return LETHE_ERR(errc::corrupt);
-    if (!alive(out.expires, now)) return std::optional<record>{};
     return std::optional(std::move(out));
 }
 
 result<answer> records::apply(const operation& any, system_time now) {
     return std::visit([&](const auto& one) { return apply_one(one, now); }, any);
+}
+
+result<answer> records::conflict(std::string_view key, system_time now) {
+    LETHE_TRY(std::optional<record> present, find(key, now));
+    return answer{.done = false, .version = {}, .present = std::move(present)};
 }
 
 result<answer> records::apply_one(const get& one, system_time now) {
@@ -136,41 +124,51 @@ result<answer> records::apply_one(const get& one, system_time now) {
 }
 
 result<answer> records::apply_one(const put& one, system_time now) {
-    if (!std::holds_alternative<anything>(one.expect)) {
-        LETHE_TRY(std::optional<record> present, find(one.key, now));
-        if (!holds(one.expect, present ? std::optional(present->version) : std::nullopt))
-            return answer{.done = false, .version = {}, .present = std::move(present)};
+    const auto bind = [&](statement& to) -> statement& {
+        return to.bind(1, one.key)
+            .bind(2, one.value)
+            .bind(3, last_version_ + 1)
+            .bind(4, to_millis(expiry_after(now, one.ttl)))
+            .bind(5, one.subject);
+    };
+    std::int64_t rows = 0;
+    if (std::holds_alternative<anything>(one.expect)) {
+        LETHE_TRY(rows, change(bind(put_anyway_)));
+    } else if (const auto* expected = std::get_if<record_version>(&one.expect)) {
+        const auto number = static_cast<std::int64_t>(expected->number);
+        LETHE_TRY(rows,
+                  change(bind(put_over_same_subject_).bind(6, to_millis(now)).bind(7, number)));
+        if (rows == 0) {
+            LETHE_TRY(rows, change(bind(put_over_).bind(6, to_millis(now)).bind(7, number)));
+        }
+    } else {
+        LETHE_TRY(rows, change(bind(put_absent_).bind(6, to_millis(now))));
     }
-    const int code = put_.bind(1, one.key)
-                         .bind(2, one.value)
-                         .bind(3, last_version_ + 1)
-                         .bind(4, to_millis(expiry_after(now, one.ttl)))
-                         .bind(5, one.subject)
-                         .run();
-    if (code != SQLITE_DONE) return to_error(code);
+    if (rows == 0) return conflict(one.key, now);
     ++last_version_;
-    version_changed_ = true;
     return answer{
         .done = true, .version = {static_cast<std::uint64_t>(last_version_)}, .present = {}};
 }
 
 result<answer> records::apply_one(const erase& one, system_time now) {
-    if (!std::holds_alternative<anything>(one.expect)) {
-        LETHE_TRY(std::optional<record> present, find(one.key, now));
-        if (!holds(one.expect, present ? std::optional(present->version) : std::nullopt))
-            return answer{.done = false, .version = {}, .present = std::move(present)};
+    const auto* expected = std::get_if<record_version>(&one.expect);
+    if (expected == nullptr) {
+        LETHE_TRY([[maybe_unused]] const std::int64_t rows, change(erase_anyway_.bind(1, one.key)));
+        return answer{.done = true, .version = {}, .present = {}};
     }
-    const int code = erase_.bind(1, one.key).run();
-    if (code != SQLITE_DONE) return to_error(code);
+    LETHE_TRY(const std::int64_t rows,
+              change(erase_version_.bind(1, one.key)
+                         .bind(2, static_cast<std::int64_t>(expected->number))
+                         .bind(3, to_millis(now))));
+    if (rows == 0) return conflict(one.key, now);
     return answer{.done = true, .version = {}, .present = {}};
 }
 
 result<answer> records::apply_one(const touch& one, system_time now) {
-    LETHE_TRY(const std::optional<record> present, find(one.key, now));
-    if (!present) return answer{};
-    const int code = touch_.bind(1, one.key).bind(2, to_millis(expiry_after(now, one.ttl))).run();
-    if (code != SQLITE_DONE) return to_error(code);
-    return answer{.done = true, .version = {}, .present = {}};
+    LETHE_TRY(const std::int64_t rows, change(touch_.bind(1, one.key)
+                                                  .bind(2, to_millis(expiry_after(now, one.ttl)))
+                                                  .bind(3, to_millis(now))));
+    return answer{.done = rows > 0, .version = {}, .present = {}};
 }
 
 result<subject_page> records::list(std::string_view subject, std::string_view key_prefix,
@@ -194,10 +192,23 @@ result<subject_page> records::list(std::string_view subject, std::string_view ke
     return out;
 }
 
+result<scan_page> records::scan(std::string_view after, std::size_t keys_max, system_time now) {
+    const std::size_t wanted = std::min(keys_max, page_keys_max);
+    const use scope(scan_);
+    scan_.bind(1, after).bind(2, to_millis(now)).bind(3, static_cast<std::int64_t>(wanted) + 1);
+    scan_page out;
+    int code = scan_.step();
+    for (; code == SQLITE_ROW && !out.more; code = scan_.step()) {
+        out.more = out.keys.size() == wanted;
+        if (!out.more) out.keys.push_back(scan_.blob(0));
+    }
+    if (!out.more && code != SQLITE_DONE) return to_error(code);
+    if (!out.keys.empty()) out.cursor = out.keys.back();
+    return out;
+}
+
 result<std::int64_t> records::purge(system_time now, std::int64_t count_max) {
-    const int code = purge_.bind(1, to_millis(now)).bind(2, count_max).run();
-    if (code != SQLITE_DONE) return to_error(code);
-    return on_.ask("SELECT changes()", 0);
+    return change(purge_.bind(1, to_millis(now)).bind(2, count_max));
 }
 
 }  // namespace lethe::store::sqlite

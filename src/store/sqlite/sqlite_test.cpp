@@ -9,13 +9,9 @@
 #include <sqlite3.h>
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <fstream>
-#include <iostream>
-#include <random>
 #include <sstream>
 #include <thread>
 
@@ -66,8 +62,9 @@ TEST(Sqlite, FilesThatAreNotOursAreLeftAloneAndSaidPlainly) {
     EXPECT_TRUE(contains(why_not("sqlite:/proc/lethe.db"), "cannot be opened for writing"));
     EXPECT_TRUE(contains(why_not("sqlite:"), "needs a file"));
     EXPECT_TRUE(contains(why_not("sqlite:a?synchronous=off"), "synchronous=normal"));
-    EXPECT_TRUE(contains(why_not("redis://u:secret@h"), "not in this build"));
-    EXPECT_FALSE(contains(why_not("redis://u:secret@h"), "secret"));
+    EXPECT_TRUE(contains(why_not("redsi://u:secret@h"), "not a store's URL"));
+    EXPECT_FALSE(contains(why_not("redsi://u:secret@h"), "secret"));
+    EXPECT_FALSE(contains(why_not("redis://u:secret@h:port"), "secret"));
 }
 
 TEST(Sqlite, AFileOfANewerLetheIsRefused) {
@@ -102,104 +99,6 @@ TEST(Sqlite, TheFileIsItsOwnersAlone) {
     struct stat about{};
     ASSERT_EQ(::stat(scene.file().c_str(), &about), 0);
     EXPECT_EQ(about.st_mode & 0077, 0U);
-}
-
-task<> add_one(store& to, steady_time deadline) {
-    while (true) {
-        const result<std::optional<record>> present = co_await to.read("counter", deadline);
-        if (present.has_error()) co_return present.error();
-        const int value = *present ? std::stoi((*present)->value) : 0;
-        const expectation expect =
-            *present ? expectation((*present)->version) : expectation(absent{});
-        const result<answer> put_answer =
-            co_await to.run(put{"counter", std::to_string(value + 1), 1h, expect, ""}, deadline);
-        if (put_answer.has_error()) co_return put_answer.error();
-        if (put_answer->done) co_return result<>{};
-    }
-}
-
-// A child process with its own database object: fork before any thread of ours exists in it.
-template <class Work>
-pid_t in_child(Work work) {
-    const pid_t child = ::fork();
-    if (child != 0) return child;
-    work();
-    std::_Exit(0);
-}
-
-TEST(Sqlite, SeveralProcessesShareTheFileAndLoseNothing) {
-    test_scene scene;
-    scene.open("sqlite:").reset();
-    constexpr int processes = 4;
-    constexpr int times = 50;
-    std::vector<pid_t> children;
-    for (int p = 0; p < processes; ++p)
-        children.push_back(in_child([&] {
-            const auto mine = scene.open("sqlite:");
-            const auto to = mine->make_store(scene.clock());
-            for (int i = 0; i < times; ++i)
-                if (run(add_one(*to, scene.clock().steady_now() + 60s)).has_error()) std::_Exit(1);
-        }));
-    for (const pid_t child : children) {
-        int status = 0;
-        ASSERT_EQ(::waitpid(child, &status, 0), child);
-        EXPECT_EQ(status, 0);
-    }
-    const auto opened = scene.open("sqlite:");
-    const auto to = opened->make_store(scene.clock());
-    EXPECT_EQ((*run(to->read("counter", scene.clock().steady_now() + 10s)))->value,
-              std::to_string(processes * times));
-}
-
-TEST(Sqlite, AnAnsweredWriteSurvivesAKillAtAnyMoment) {
-    const unsigned seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
-    test_scene scene;
-    scene.open("sqlite:").reset();
-    int acknowledged = 0;
-    for (int round = 0; round < 10; ++round) {
-        int pipe_ends[2];
-        ASSERT_EQ(::pipe(pipe_ends), 0);
-        const int from = acknowledged;
-        const pid_t child = in_child([&] {
-            const auto mine = scene.open("sqlite:");
-            const auto to = mine->make_store(scene.clock());
-            for (int i = from;; ++i) {
-                // Two records a transaction: whole or not at all.
-                const std::string n = std::to_string(i);
-                const auto done = run(to->transact(
-                    {put{"a" + n, n, 1h, absent{}, "s"}, put{"b" + n, n, 1h, absent{}, "s"}},
-                    scene.clock().steady_now() + 10s));
-                if (done.has_error() || ::write(pipe_ends[1], &i, sizeof i) != sizeof i)
-                    std::_Exit(1);
-            }
-        });
-        ::close(pipe_ends[1]);
-        // Only once it works, however slow the machine is.
-        int last = -1;
-        ASSERT_EQ(::read(pipe_ends[0], &last, sizeof last), static_cast<ssize_t>(sizeof last));
-        acknowledged = last + 1;
-        std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
-        ::kill(child, SIGKILL);
-        ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-        while (::read(pipe_ends[0], &last, sizeof last) == sizeof last) acknowledged = last + 1;
-        ::close(pipe_ends[0]);
-
-        const auto opened = scene.open("sqlite:");
-        const auto to = opened->make_store(scene.clock());
-        const steady_time soon = scene.clock().steady_now() + 10s;
-        for (int i = from; i < acknowledged; ++i) {
-            ASSERT_TRUE((*run(to->read("a" + std::to_string(i), soon))).has_value()) << i;
-            ASSERT_TRUE((*run(to->read("b" + std::to_string(i), soon))).has_value()) << i;
-        }
-        // One more may be there, whole.
-        const bool a = (*run(to->read("a" + std::to_string(acknowledged), soon))).has_value();
-        const bool b = (*run(to->read("b" + std::to_string(acknowledged), soon))).has_value();
-        EXPECT_EQ(a, b);
-        if (a) ++acknowledged;
-    }
-    EXPECT_GT(acknowledged, 0);
 }
 
 TEST(Sqlite, AFullDiskRefusesWritesChangesNothingAndHeals) {
@@ -259,6 +158,7 @@ TEST(Sqlite, AReaderDoesNotWaitForAWriterOfAnotherProcess) {
     ASSERT_TRUE(run(to->run(put{"k", "v", 1h, anything{}, ""}, soon)).has_value());
     sqlite3* other = nullptr;
     ASSERT_EQ(sqlite3_open(scene.file().c_str(), &other), SQLITE_OK);
+    sqlite3_busy_timeout(other, 30'000);
     ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
     EXPECT_EQ((*run(to->read("k", soon)))->value, "v");
     // Never begun while the lock is held: given up means not done.
@@ -282,6 +182,7 @@ TEST(Sqlite, AFullQueueRefusesAtOnce) {
     const auto to = (*engine)->make_store(scene.clock());
     sqlite3* other = nullptr;
     ASSERT_EQ(sqlite3_open(scene.file().c_str(), &other), SQLITE_OK);
+    sqlite3_busy_timeout(other, 30'000);  // the engine may still be at what it does when it opens
     ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
     int failed = 0;
     std::vector<boost::asio::awaitable<void>> all;

@@ -5,6 +5,8 @@
 #include "store/open.hpp"
 #include "store/sqlite/database.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
+
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -16,7 +18,8 @@ namespace lethe::store::sqlite {
             .linearizable = true,
             .transactions = true,
             .may_evict = false,
-            .shared = true};
+            .shared = true,
+            .scans = true};
 }
 
 // One per worker.
@@ -33,11 +36,20 @@ class sqlite_store final : public store {
     task<subject_page> list_subject(std::string subject, std::string key_prefix, std::string after,
                                     std::size_t keys_max, steady_time deadline) override;
     task<> ping(steady_time deadline) override;
+    task<scan_page> scan(std::string cursor, std::size_t keys_max, steady_time deadline) override;
+    task<std::size_t> purge_expired(std::size_t records_max, steady_time deadline) override;
+    task<examination> examine(steady_time deadline) override;
+    task<migration> migrate(steady_time deadline) override;
 
  private:
+    class loop_mailbox;
+    class stay;
+
+    [[nodiscard]] call_ptr make_call(const boost::asio::any_io_executor& on);
     [[nodiscard]] task<std::vector<answer>> write(std::vector<operation> operations,
                                                   bool all_or_nothing, steady_time deadline);
-    [[nodiscard]] task<> read(call_ptr one, steady_time deadline);
+    // finish(), and an error of the call is one of the task.
+    [[nodiscard]] task<> ask(call_ptr one, bool is_write, steady_time deadline);
     // Submits the call and waits for its outcome, which then stands in it.
     [[nodiscard]] task<> finish(call_ptr one, bool is_write, steady_time deadline);
 
@@ -46,6 +58,7 @@ class sqlite_store final : public store {
     std::shared_ptr<metrics::registry> registry_;
     counts counts_;
     clock& clock_;
+    std::shared_ptr<loop_mailbox> mailbox_;
 };
 
 class sqlite_engine final : public engine {
@@ -55,7 +68,7 @@ class sqlite_engine final : public engine {
     sqlite_engine(const sqlite_engine&) = delete;
     sqlite_engine& operator=(const sqlite_engine&) = delete;
 
-    std::unique_ptr<store> make_store(clock& time) override;
+    std::unique_ptr<store> make_store(caller by) override;
     engine_promises promises() const noexcept override { return promises_of(mode_); }
     std::vector<const metrics::registry*> metrics() const override;
     void close() override { database_->close(); }

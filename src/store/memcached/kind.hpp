@@ -1,0 +1,10 @@
+// memcached:// for the list in open.cpp.
+#pragma once
+
+#include "store/engine_kind.hpp"
+
+namespace lethe::store::memcached {
+
+extern const engine_kind kind;
+
+}  // namespace lethe::store::memcached

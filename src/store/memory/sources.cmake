@@ -1,0 +1,4 @@
+list(APPEND store_sources
+  memory/database.cpp
+  memory/kind.cpp
+)

@@ -1,0 +1,10 @@
+// sqlite:PATH for the list in open.cpp.
+#pragma once
+
+#include "store/engine_kind.hpp"
+
+namespace lethe::store::sqlite {
+
+extern const engine_kind kind;
+
+}  // namespace lethe::store::sqlite
