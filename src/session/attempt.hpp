@@ -16,6 +16,7 @@ inline constexpr unsigned tries_max = 100;
 struct engine::present {
     std::optional<opened_record> found;
     bool over = false;  // a tombstone, an alias after its 10 s, a session after its absolute expiry
+    bool old_key = false;  // not sealed with the key that seals now
     store::record_version version;
     system_time expires{};
 };

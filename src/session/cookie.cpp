@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace lethe::session::detail {
@@ -11,12 +12,30 @@ std::string_view name_of(std::string_view pair) {
     return trim(pair.substr(0, std::min(pair.find('='), pair.size())));
 }
 
-void add_cookie(http::exchange& x, const settings& options, std::string_view value,
-                std::string_view more) {
+constexpr std::array<std::string_view, cookies_max> suffixes = {"", "-1", "-2"};
+constexpr std::string_view forget = "; Max-Age=0";
+
+void add_cookie(http::exchange& x, const settings& options, std::size_t place,
+                std::string_view value, std::string_view more) {
     const std::string_view secure = options.cookie_secure ? "; Secure" : "";
     x.response.header.append_borrowed(
-        "Set-Cookie", x.memory().concat({options.cookie_name, "=", value, "; Path=/", secure,
-                                         "; HttpOnly; SameSite=Lax", more}));
+        "Set-Cookie", x.memory().concat({options.cookie_name, suffixes[place], "=", value,
+                                         "; Path=/", secure, "; HttpOnly; SameSite=Lax", more}));
+}
+
+// Calls `visit` with each pair of the Cookie fields.
+template <class Visit>
+void for_each_pair(const http::fields& request, Visit visit) {
+    for (const http::field_line& line : request) {
+        if (line.id != http::field_id::cookie) continue;
+        std::string_view rest = line.value;
+        while (!rest.empty()) {
+            const std::size_t end = std::min(rest.find(';'), rest.size());
+            const std::string_view pair = trim(rest.substr(0, end));
+            rest.remove_prefix(end < rest.size() ? end + 1 : end);
+            if (!pair.empty()) visit(pair);
+        }
+    }
 }
 
 // An answer with a session's cookie is for one caller (RFC 9111 section 7.3).
@@ -32,44 +51,70 @@ void keep_from_shared_caches(http::exchange& x) {
 
 }  // namespace
 
+std::size_t place_of_cookie(std::string_view cookie, std::string_view name) noexcept {
+    if (!cookie.starts_with(name)) return cookies_max;
+    cookie.remove_prefix(name.size());
+    const auto at = std::find(suffixes.begin(), suffixes.end(), cookie);
+    return static_cast<std::size_t>(at - suffixes.begin());
+}
+
+found_cookies find_cookies(const http::fields& request, std::string_view name) {
+    found_cookies out;
+    for_each_pair(request, [&](std::string_view pair) {
+        const std::size_t equals = pair.find('=');
+        if (equals == std::string_view::npos) return;
+        const std::size_t place = place_of_cookie(pair.substr(0, equals), name);
+        if (place < cookies_max && !out[place]) out[place] = pair.substr(equals + 1);
+    });
+    return out;
+}
+
 void remove_cookie(http::fields& request, std::string_view name) {
-    std::string kept;
     bool found = false;
-    for (const http::field_line& line : request) {
-        if (line.id != http::field_id::cookie) continue;
-        std::string_view rest = line.value;
-        while (!rest.empty()) {
-            const std::size_t end = std::min(rest.find(';'), rest.size());
-            const std::string_view pair = trim(rest.substr(0, end));
-            rest.remove_prefix(end < rest.size() ? end + 1 : end);
-            if (pair.empty()) continue;
-            if (name_of(pair) == name) {
-                found = true;
-                continue;
-            }
-            if (!kept.empty()) kept += "; ";
-            kept += pair;
-        }
-    }
+    for_each_pair(request, [&](std::string_view pair) {
+        found |= place_of_cookie(name_of(pair), name) < cookies_max;
+    });
     if (!found) return;
+    std::string kept;
+    for_each_pair(request, [&](std::string_view pair) {
+        if (place_of_cookie(name_of(pair), name) < cookies_max) return;
+        if (!kept.empty()) kept += "; ";
+        kept += pair;
+    });
     request.remove(http::field_id::cookie);
     if (!kept.empty()) request.add("Cookie", kept);
 }
 
-void set_cookie(http::exchange& x, const settings& options, const ticket& holder) {
-    add_cookie(x, options, holder.to_cookie_value(), "");
+void set_cookie(http::exchange& x, const settings& options, const ticket& holder,
+                std::uint64_t version) {
+    add_cookie(x, options, 0, holder.to_cookie_value(version), "");
     keep_from_shared_caches(x);
 }
 
 void expire_cookie(http::exchange& x, const settings& options) {
-    add_cookie(x, options, "", "; Max-Age=0");
+    add_cookie(x, options, 0, "", forget);
     keep_from_shared_caches(x);
+}
+
+void set_cookies(http::exchange& x, const settings& options, const std::vector<std::string>& values,
+                 const found_cookies& sent) {
+    LETHE_ASSERT(values.size() <= cookies_max);
+    for (std::size_t i = 0; i < cookies_max; ++i) {
+        if (i < values.size())
+            add_cookie(x, options, i, values[i], "");
+        else if (sent[i])
+            add_cookie(x, options, i, "", forget);
+        else
+            continue;
+        keep_from_shared_caches(x);
+    }
 }
 
 void drop_set_cookie(http::fields& response, std::string_view name) {
     response.remove_if([name](const http::field_line& line) {
         return line.id == http::field_id::set_cookie &&
-               name_of(line.value.substr(0, line.value.find(';'))) == name;
+               place_of_cookie(name_of(line.value.substr(0, line.value.find(';'))), name) <
+                   cookies_max;
     });
 }
 

@@ -1,6 +1,7 @@
 #include "session/engine.hpp"
 
 #include "base/bytes.hpp"
+#include "base/hmac.hpp"
 #include "session/attempt.hpp"
 #include "session/rules.hpp"
 
@@ -15,48 +16,37 @@ namespace {
 // Aliases of aliases live for seconds; more in a row is damage.
 constexpr unsigned hops_max = 4;
 
-std::chrono::milliseconds touch_step(std::chrono::seconds idle_ttl) {
-    using std::chrono::milliseconds;
-    const milliseconds idle = idle_ttl;
-    // The last bound is for very short sessions, which would otherwise end while they are used.
-    return std::min(std::max<milliseconds>(std::chrono::seconds{60}, idle / 20), idle / 2);
-}
-
 }  // namespace
 
 std::string pseudonym(std::string_view identity, std::string_view service) {
-    static constexpr std::string_view purpose = "lethe session pseudonym 1|";
-    crypto_auth_hmacsha256_state hash;
-    std::array<unsigned char, crypto_auth_hmacsha256_BYTES> out{};
-    crypto_auth_hmacsha256_init(&hash, reinterpret_cast<const unsigned char*>(identity.data()),
-                                identity.size());
-    for (const std::string_view part : {purpose, service})
-        crypto_auth_hmacsha256_update(&hash, reinterpret_cast<const unsigned char*>(part.data()),
-                                      part.size());
-    crypto_auth_hmacsha256_final(&hash, out.data());
-    return to_base64url(std::string_view(reinterpret_cast<const char*>(out.data()), 16));
+    const std::string name = hmac_sha256(identity, {"lethe session pseudonym 1|", service});
+    return to_base64url(std::string_view(name).substr(0, 16));
 }
 
-engine::engine(store::store& records, clock& time, random_source& random, settings options)
-    : store_(records), clock_(time), random_(random), options_(std::move(options)) {
+engine::engine(store::store& records, clock& time, random_source& random, settings options,
+               std::shared_ptr<const keyring> keys)
+    : store_(records),
+      clock_(time),
+      random_(random),
+      options_(std::move(options)),
+      keys_(std::move(keys)) {
     LETHE_ASSERT(sodium_init() >= 0);
     LETHE_ASSERT(!find_mistake(options_));
+    LETHE_ASSERT(options_.encryption == encryption_mode::ticket || keys_ != nullptr);
+}
+
+const keyring* engine::sealing_ring() const noexcept {
+    return options_.encryption == encryption_mode::keyring ? keys_.get() : nullptr;
 }
 
 state engine::fresh() const {
-    state out;
-    out.identity = random_.bytes(id_bytes);
-    out.created = clock_.system_now();
-    out.written = out.created;
-    out.absolute_expiry = out.created + options_.absolute_ttl;
-    out.idle_ttl = options_.idle_ttl;
-    return out;
+    return detail::fresh_state(options_, clock_.system_now(), random_);
 }
 
-std::uint64_t engine::make_nonce() const {
+std::uint64_t engine::make_nonce(std::uint32_t mark) const {
     std::uint64_t nonce = 0;
     random_.fill({reinterpret_cast<unsigned char*>(&nonce), sizeof nonce});
-    return nonce | 1;  // 0 means none
+    return detail::marked(nonce | 1, mark);  // 0 means none
 }
 
 std::chrono::milliseconds engine::life(const state& data) const {
@@ -71,7 +61,7 @@ store::put engine::put_session(const state& data, const ticket& holder,
     content.kind = record_kind::session;
     content.data = data;
     return {.key = holder.record_key(),
-            .value = seal(content, holder, random_),
+            .value = seal(content, holder, random_, sealing_ring()),
             .ttl = life(data),
             .expect = expect,
             .subject = data.subject};
@@ -81,7 +71,9 @@ result<engine::present> engine::interpret(const std::optional<store::record>& re
                                           const ticket& holder) const {
     present out;
     if (!record) return out;
-    LETHE_TRY(opened_record found, open(record->value, holder));
+    LETHE_TRY(opened_record found, open(record->value, holder, keys_.get()));
+    out.old_key = sealing_ring() != nullptr &&
+                  read_outline(record->value)->key_id != sealing_ring()->first().id;
     out.version = record->version;
     out.expires = record->expires;
     const system_time now = clock_.system_now();
@@ -95,17 +87,20 @@ result<engine::present> engine::interpret(const std::optional<store::record>& re
     return out;
 }
 
-task<engine::present> engine::read(ticket holder, steady_time deadline) {
-    result<std::optional<store::record>> record =
-        co_await store_.read(holder.record_key(), deadline);
-    if (record.has_error()) co_return record.error();
-    co_return interpret(*record, holder);
+// `holder` outlives it.
+task<engine::present> engine::read(const ticket& holder, steady_time deadline) {
+    const result<store::answer> got =
+        co_await store_.run(store::get{holder.record_key()}, deadline);
+    if (got.has_error()) co_return got.error();
+    co_return interpret(got->present, holder);
 }
 
-task<engine::life_sign> engine::prolong(std::string key, const state& data, system_time expires,
-                                        steady_time deadline) {
+bool engine::needs_touch(const state& data, system_time expires) const {
+    return clock_.system_now() + life(data) - expires >= detail::touch_step(data.idle_ttl);
+}
+
+task<engine::life_sign> engine::prolong(std::string key, const state& data, steady_time deadline) {
     const std::chrono::milliseconds ttl = life(data);
-    if (clock_.system_now() + ttl - expires < touch_step(data.idle_ttl)) co_return life_sign::lives;
     const result<store::answer> answer =
         co_await store_.run(store::touch{std::move(key), ttl}, deadline);
     // A session that was just read serves this request; the next one tries again.
@@ -124,12 +119,13 @@ task<std::optional<view>> engine::load(ticket shown, steady_time deadline) {
             out.moved = true;
             continue;
         }
+        out.old_key = there->old_key;
         out.data = std::move(there->found->data);
         out.stored = there->version;
         out.superseded = there->found->kind == record_kind::superseded;
-        if (!out.superseded) {
+        if (!out.superseded && needs_touch(out.data, there->expires)) {
             const result<life_sign> sign =
-                co_await prolong(out.holder.record_key(), out.data, there->expires, deadline);
+                co_await prolong(out.holder.record_key(), out.data, deadline);
             if (sign.has_error()) co_return sign.error();
             if (*sign == life_sign::ended) co_return std::nullopt;
             out.touched = *sign == life_sign::touched;
@@ -154,17 +150,27 @@ task<committed> engine::commit(std::optional<view> seen, change wanted, steady_t
     co_return co_await create(fresh(), std::move(wanted), what, deadline);
 }
 
-// The key is random: nobody else writes there, and a lost answer is found out by reading.
 task<committed> engine::create(state from, change wanted, effect what, steady_time deadline) {
-    const std::uint64_t nonce = make_nonce();
+    const std::uint64_t nonce = make_nonce(wanted.made_by);
     result<std::optional<state>> next = detail::next_state(
         from, wanted, {.now = clock_.system_now(), .nonce = nonce, .options = options_});
     if (next.has_error()) co_return next.error();
     const bool empty = !*next || ((*next)->subject.empty() && detail::slots_bytes(**next) <= 2);
     if (empty) co_return committed{};
-    const state made = std::move(**next);
+    co_return co_await put_new(std::move(**next), nonce, std::move(wanted.under), what, deadline);
+}
 
-    ticket holder = ticket::make(random_);
+task<committed> engine::adopt(state data, effect what, steady_time deadline) {
+    const std::uint64_t nonce = make_nonce(0);
+    data.writes = {nonce};
+    co_return co_await put_new(std::move(data), nonce, std::nullopt, what, deadline);
+}
+
+// The key is random: nobody else writes there, and a lost answer is found out by reading. Under a
+// ticket that was given others may have: errc::contended when they were faster.
+task<committed> engine::put_new(state made, std::uint64_t nonce, std::optional<ticket> under,
+                                effect what, steady_time deadline) {
+    ticket holder = under ? *under : ticket::make(random_);
     bool unsure = false;
     for (unsigned tries = 1; tries <= detail::tries_max; ++tries) {
         store::put record = put_session(made, holder, store::absent{});
@@ -178,6 +184,10 @@ task<committed> engine::create(state from, change wanted, effect what, steady_ti
             // Ours from a try whose answer was lost, or one in 2^128.
             const result<present> there = interpret(answer->present, holder);
             done = there.has_value() && there->found && detail::made_by(*there->found, nonce);
+            if (!done && under)
+                co_return there.has_error() || there->over || !there->found
+                    ? LETHE_ERR(errc::ended)
+                    : LETHE_ERR(errc::contended);
             if (!done) holder = ticket::make(random_);
         }
         if (done)

@@ -14,8 +14,10 @@
 #include "session/options.hpp"
 #include "session/patch.hpp"
 #include "session/record.hpp"
+#include "session/turn.hpp"
 #include "store/store.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +34,7 @@ struct view {
     bool moved = false;       // the caller needs holder's cookie
     bool superseded = false;  // as it was before the login; may not be changed
     bool touched = false;     // its life was prolonged just now
+    bool old_key = false;     // sealed with another key than the next write will use
     state data{};
     store::record_version stored{};
 };
@@ -52,6 +55,8 @@ struct change {
     conflict_rule on_conflict = conflict_rule::reject;
     // The version the upstream saw; 0 for no session.
     std::uint64_t base_version = 0;
+    // A session below it has lost changes: errc::stale. 0 takes any.
+    std::uint64_t floor = 0;
     // Slots the edit may write; it may also look at the readable ones.
     std::vector<std::string> writable;
     std::vector<std::string> readable;
@@ -63,6 +68,13 @@ struct change {
     std::string subject;
     // Takes effect at most once per operation and session; "" for no key.
     std::string operation;
+    // Who makes it, by the mark of the handle (write_mark): what was changed with the same handle
+    // since `base_version` is known to who asks now, and no conflict. 0: nobody in particular.
+    std::uint32_t made_by = 0;
+    // Asked before a write that was refused is tried again; for changes within a turn.
+    turn_guard* guard = nullptr;
+    // The ticket of a session that this change creates, instead of a new one.
+    std::optional<ticket> under{};
 
     [[nodiscard]] bool empty() const noexcept {
         return !edit && !regenerate && !destroy && subject.empty();
@@ -92,7 +104,9 @@ struct committed {
 // process dies.
 class engine {
  public:
-    engine(store::store& records, clock& time, random_source& random, settings options);
+    // With `encryption: keyring`, `keys` is a ring.
+    engine(store::store& records, clock& time, random_source& random, settings options,
+           std::shared_ptr<const keyring> keys = nullptr);
     engine(const engine&) = delete;
     engine& operator=(const engine&) = delete;
 
@@ -100,14 +114,20 @@ class engine {
 
     // nullopt: no such session (any more). Prolongs its life when it was not prolonged for
     // max(60 s, 5 % of the idle TTL), which neither changes its version nor brings back an ended
-    // one. Errors: the store's, errc::corrupt, errc::not_opened.
+    // one. Errors: the store's, errc::corrupt, not_opened, key_missing, key_retired.
     [[nodiscard]] task<std::optional<view>> load(ticket shown, steady_time deadline);
+
+    // Writes the session's record anew, as it is: a write that was prepared before is refused.
+    [[nodiscard]] task<> fence(ticket holder, steady_time deadline);
 
     // Makes the change to the session that `seen` is of, or creates one. Errors: those of
     // session::errc, where only outcome_unknown leaves open whether the change took place; the
     // store's unavailable, overloaded and timeout: nothing was changed.
     [[nodiscard]] task<committed> commit(std::optional<view> seen, change wanted,
                                          steady_time deadline);
+
+    // Takes over a session that was kept elsewhere, under a new ticket.
+    [[nodiscard]] task<committed> adopt(state data, effect what, steady_time deadline);
 
  private:
     struct present;
@@ -117,13 +137,16 @@ class engine {
 
     [[nodiscard]] result<present> interpret(const std::optional<store::record>& record,
                                             const ticket& holder) const;
-    [[nodiscard]] task<present> read(ticket holder, steady_time deadline);
+    [[nodiscard]] task<present> read(const ticket& holder, steady_time deadline);
     enum class life_sign : std::uint8_t { lives, touched, ended };
-    [[nodiscard]] task<life_sign> prolong(std::string key, const state& data, system_time expires,
-                                          steady_time deadline);
+    [[nodiscard]] bool needs_touch(const state& data, system_time expires) const;
+    [[nodiscard]] task<life_sign> prolong(std::string key, const state& data, steady_time deadline);
 
     [[nodiscard]] task<committed> create(state from, change wanted, effect what,
                                          steady_time deadline);
+    [[nodiscard]] task<committed> put_new(state made, std::uint64_t nonce,
+                                          std::optional<ticket> under, effect what,
+                                          steady_time deadline);
     [[nodiscard]] task<committed> change_existing(view seen, change wanted, steady_time deadline);
     [[nodiscard]] task<committed> try_until_done(attempt& at);
     [[nodiscard]] task<step_result> try_once(attempt& at);
@@ -137,8 +160,10 @@ class engine {
                                           committed then);
     [[nodiscard]] task<> back_off(unsigned tries, steady_time deadline);
 
+    // What seals: null for the cookie's secret.
+    [[nodiscard]] const keyring* sealing_ring() const noexcept;
     [[nodiscard]] state fresh() const;
-    [[nodiscard]] std::uint64_t make_nonce() const;
+    [[nodiscard]] std::uint64_t make_nonce(std::uint32_t mark) const;
     [[nodiscard]] std::chrono::milliseconds life(const state& data) const;
     [[nodiscard]] store::put put_session(const state& data, const ticket& holder,
                                          store::expectation expect) const;
@@ -147,6 +172,7 @@ class engine {
     clock& clock_;
     random_source& random_;
     const settings options_;
+    const std::shared_ptr<const keyring> keys_;
 };
 
 }  // namespace lethe::session

@@ -10,24 +10,10 @@ namespace {
 
 constexpr unsigned hops_max = 4;
 
-bool is_login(const change& wanted, const state& now) {
-    return !wanted.subject.empty() && (wanted.regenerate || wanted.subject != now.subject);
-}
-
 task<std::vector<store::answer>> send(store::store& to, std::vector<store::operation> operations,
                                       steady_time deadline) {
     if (operations.size() == 1) return to.batch(std::move(operations), deadline);
     return to.transact(std::move(operations), deadline);
-}
-
-// A login begins a new life of what the session holds.
-void begin_again(state& data, state beginning) {
-    data.earlier.push_back(std::move(data.identity));
-    if (data.earlier.size() > identities_kept) data.earlier.erase(data.earlier.begin());
-    data.identity = std::move(beginning.identity);
-    data.created = beginning.created;
-    data.absolute_expiry = beginning.absolute_expiry;
-    data.idle_ttl = beginning.idle_ttl;
 }
 
 }  // namespace
@@ -46,9 +32,10 @@ committed engine::attempt::done(effect what, std::uint64_t version) const {
 }
 
 task<committed> engine::change_existing(view seen, change wanted, steady_time deadline) {
+    const std::uint64_t nonce = make_nonce(wanted.made_by);
     attempt at{.wanted = std::move(wanted),
                .deadline = deadline,
-               .nonce = make_nonce(),
+               .nonce = nonce,
                .holder = std::move(seen.holder),
                .moved = seen.moved};
     at.current.version = seen.stored;
@@ -134,9 +121,10 @@ task<engine::step_result> engine::try_once(attempt& at) {
 task<engine::step_result> engine::change_session(attempt& at) {
     if (at.wanted.destroy) co_return co_await end(at);
     const state& now = at.current.found->data;
+    if (now.version < at.wanted.floor) co_return LETHE_ERR(errc::stale);
     if (detail::remembers(now, at.wanted.operation))
         co_return at.done(effect::replayed, now.version);
-    const bool login = is_login(at.wanted, now);
+    const bool login = detail::is_login(at.wanted, now);
     // Who comes by an alias was given a new ticket seconds ago.
     if (at.moved && !login) at.wanted.regenerate = false;
     const bool new_ticket = login || at.wanted.regenerate;
@@ -157,7 +145,7 @@ task<engine::step_result> engine::change_superseded(attempt& at) {
     if (at.wanted.destroy) co_return co_await end(at);
     state snapshot = std::move(at.current.found->data);
     if (at.wanted.subject.empty()) co_return LETHE_ERR(errc::ended);
-    begin_again(snapshot, fresh());
+    detail::begin_again(snapshot, fresh());
     snapshot.subject.clear();
     snapshot.writes.clear();
     result<committed> made =
@@ -181,7 +169,7 @@ task<engine::step_result> engine::end(attempt& at) {
 // The new record first, then the alias in place of the old one: a crash between leaves the session
 // as it was and a record that nobody can open. Where the store can, both at once.
 task<engine::step_result> engine::regenerate(attempt& at, state next) {
-    const bool login = is_login(at.wanted, at.current.found->data);
+    const bool login = detail::is_login(at.wanted, at.current.found->data);
     if (!at.successor) at.successor = ticket::make(random_);
     opened_record alias;
     alias.valid_until = clock_.system_now() + alias_ttl;
@@ -192,11 +180,11 @@ task<engine::step_result> engine::regenerate(attempt& at, state next) {
     else
         alias.target = std::string(at.successor->to_bytes());
     std::string alias_subject = at.current.found->data.subject;
-    if (login) begin_again(next, fresh());
+    if (login) detail::begin_again(next, fresh());
 
     std::vector<store::operation> operations;
     operations.emplace_back(store::put{.key = at.holder.record_key(),
-                                       .value = seal(alias, at.holder, random_),
+                                       .value = seal(alias, at.holder, random_, sealing_ring()),
                                        .ttl = tombstone_ttl,
                                        .expect = at.current.version,
                                        .subject = std::move(alias_subject)});
@@ -241,6 +229,10 @@ task<engine::successor_state> engine::put_successor(attempt& at, store::put reco
 task<engine::step_result> engine::write(attempt& at, std::vector<store::operation> operations,
                                         committed then) {
     const std::uint64_t session_version = at.current.found->data.version;
+    if (at.writes > 0 && at.wanted.guard != nullptr) {
+        const result<> ours = co_await at.wanted.guard->confirm(at.deadline);
+        if (ours.has_error()) co_return ours.error();
+    }
     ++at.writes;
     then.tries = at.writes;
     result<std::vector<store::answer>> answers =
@@ -264,6 +256,30 @@ task<engine::step_result> engine::write(attempt& at, std::vector<store::operatio
         at.stale = false;
     }
     co_return std::nullopt;
+}
+
+task<> engine::fence(ticket holder, steady_time deadline) {
+    for (unsigned tries = 0; tries < detail::tries_max; ++tries) {
+        if (tries > 0) {
+            const result<> waited = co_await back_off(tries, deadline);
+            if (waited.has_error()) co_return waited.error();
+        }
+        result<std::optional<store::record>> there =
+            co_await store_.read(holder.record_key(), deadline);
+        if (there.has_error()) co_return there.error();
+        if (!*there) co_return result<>{};
+        const std::chrono::milliseconds left = (*there)->expires - clock_.system_now();
+        const result<store::answer> done =
+            co_await store_.run(store::put{.key = holder.record_key(),
+                                           .value = std::move((*there)->value),
+                                           .ttl = std::max(left, std::chrono::milliseconds{1}),
+                                           .expect = (*there)->version,
+                                           .subject = std::move((*there)->subject)},
+                                deadline);
+        if (done.has_value() && done->done) co_return result<>{};
+        if (done.has_error() && done.error() != condition::outcome_unknown) co_return done.error();
+    }
+    co_return LETHE_ERR(errc::contended);
 }
 
 }  // namespace lethe::session

@@ -19,8 +19,18 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::contended), "too many concurrent changes of one session", condition::overloaded},
         {int(errc::outcome_unknown), "a session write's answer was lost",
          condition::outcome_unknown},
+        {int(errc::turn_refused), "the session's turn did not come in time", condition::overloaded},
+        {int(errc::turn_lost), "the session's turn was given to another", condition::conflict},
         {int(errc::corrupt), "the session's record is not what lethe wrote", condition::corrupt},
         {int(errc::not_opened), "the session does not open with this cookie", condition::denied},
+        {int(errc::key_missing), "the session is sealed with a key that is not in sessions.keys",
+         condition::unavailable},
+        {int(errc::key_retired), "the session is sealed with a retired key", condition::conflict},
+        {int(errc::stale), "the store lost changes of the session", condition::unavailable},
+        {int(errc::operations_refused), "a session in cookies takes no operations",
+         condition::denied},
+        {int(errc::cookies_full), "the session does not fit into its cookies",
+         condition::too_large},
     };
     static const table_category instance{"lethe.session", rows};
     return {static_cast<int>(e), instance};

@@ -31,10 +31,24 @@ enum class errc {
     contended,
     // A write's answer was lost and reading again did not tell.
     outcome_unknown,
+    // Too many wait for a turn at the session, or it did not come in time.
+    turn_refused,
+    // The turn was given to another: this gateway stood still for too long.
+    turn_lost,
     // The stored record is not what this version of lethe writes.
     corrupt,
     // The record does not open with the cookie's secret.
     not_opened,
+    // It is sealed with a key that is not on this gateway's ring (yet).
+    key_missing,
+    // It is sealed with a key that the operator retired: the session is over.
+    key_retired,
+    // The session is older than its cookie: the store lost changes.
+    stale,
+    // An operations patch for a session in the browser's cookies.
+    operations_refused,
+    // A session that neither fits into the cookies nor has a store to move to.
+    cookies_full,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -14,7 +14,9 @@ TEST_F(SessionFilter, ACreatedSessionHandsOutItsCookie) {
     EXPECT_EQ(answer.status, 200);
     const std::string cookie = *answer.field("Set-Cookie");
     EXPECT_EQ(cookie.substr(0, 13), "__Host-lethe=");
-    EXPECT_EQ(cookie.substr(13 + 43), "; Path=/; Secure; HttpOnly; SameSite=Lax");
+    // 128-bit id, 128-bit secret, and the version floor.
+    EXPECT_EQ(cookie.substr(13 + 64), "; Path=/; Secure; HttpOnly; SameSite=Lax");
+    EXPECT_EQ(from_base64url(cookie.substr(13, 64))->size(), 16U + 16U + 16U);
     EXPECT_EQ(answer.field("Cache-Control"), "no-store");
     EXPECT_EQ(slots(), R"({"cart":{"count":1}})");
     EXPECT_EQ(counts.created.value(), 1U);
@@ -69,6 +71,47 @@ TEST_F(SessionFilter, TheCookieStaysAtTheGatewayAndTheOthersGoOn) {
     EXPECT_EQ(seen.cookie, "a=1;b=2");
 }
 
+// Two of them, in one field or in several: the first counts, as servers have it (RFC 6265 has no
+// word on it; with __Host- browsers keep one alone). Both stay at the gateway.
+TEST_F(SessionFilter, OfTwoSessionCookiesTheFirstCountsAndNoneGoesOn) {
+    make_cart();
+    const std::string ours = jar;
+    const std::string foreign = "__Host-lethe=" + std::string(43, 'A');
+    serve({});
+    jar = ours + "; a=1; " + foreign;
+    send();
+    EXPECT_EQ(seen.version, "1");
+    EXPECT_EQ(seen.cookie, "a=1");
+    jar = foreign + "; a=1; " + ours;
+    send();
+    EXPECT_FALSE(seen.version);
+    EXPECT_EQ(seen.cookie, "a=1");
+    jar = "a=1";
+    send({{"Cookie", foreign}, {"Cookie", ours}});
+    EXPECT_FALSE(seen.version);
+    EXPECT_EQ(seen.cookie, "a=1");
+}
+
+TEST_F(SessionFilter, AQuotedCookieIsNotOursAndStaysAtTheGatewayAllTheSame) {
+    make_cart();
+    const std::string value = jar.substr(13);
+    serve({});
+    for (const std::string& cookies :
+         {"__Host-lethe=\"" + value + "\"; a=1", "a=1; __Host-lethe = " + value,
+          std::string("a=1; __Host-lethe"),
+          "__Host-lethe-1=" + value + "; a=1; __Host-lethe-2=\"\""}) {
+        jar = cookies;
+        send();
+        EXPECT_FALSE(seen.version) << cookies;
+        EXPECT_EQ(seen.cookie, "a=1") << cookies;
+    }
+    // Another cookie whose value looks like ours, or whose name only begins like it.
+    jar = "b=\"__Host-lethe=" + value + "\"; __Host-lethe-3=x; __Host-lethes=y";
+    const std::string others = jar;
+    send();
+    EXPECT_EQ(seen.cookie, others);
+}
+
 TEST_F(SessionFilter, ForeignAndMalformedCookiesAreNoSession) {
     serve({});
     for (const std::string& value :
@@ -86,7 +129,7 @@ TEST_F(SessionFilter, ForeignAndMalformedCookiesAreNoSession) {
 
 TEST_F(SessionFilter, ARightIdWithAWrongSecretIsNoSession) {
     make_cart();
-    std::string bytes = *from_base64url(jar.substr(13));
+    std::string bytes = from_base64url(jar.substr(13))->substr(0, 32);
     bytes.back() = static_cast<char>(bytes.back() ^ 1);
     jar = "__Host-lethe=" + to_base64url(bytes);
     serve({});
@@ -269,6 +312,87 @@ TEST_F(SessionFilter, AConflictIsA409AndTheAnswerIsDropped) {
     upstream.answer = between({patch_field(R"({"cart":{"count":3}})", "merge")});
     EXPECT_EQ(send().status, 201);
     EXPECT_EQ(slots(), R"({"cart":{"count":3}})");
+}
+
+// Sets the count to what it saw and `by`, while others add one so many times.
+struct SessionRetry : SessionFilter {
+    int disturbed = 0;
+    int sent = 0;
+
+    void serve_put(int disturbances, std::string body) {
+        route.on_conflict = conflict_rule::retry;
+        rebuild();
+        make_cart();
+        sent = 0;
+        upstream.answer = [this, disturbances, body](http::exchange& x) {
+            const std::string shown(*x.request.header.first("Lethe-Session"));
+            const std::string json =
+                *from_base64(std::string_view(shown).substr(1, shown.size() - 2));
+            const int count = std::stoi(json.substr(json.find("count\":") + 7));
+            EXPECT_EQ(x.request_body ? x.request_body->whole().value_or("") : "", body);
+            if (sent++ < disturbances) disturb();
+            x.response.status = 200;
+            x.response.header.add("X-Count", std::to_string(count));
+            const auto field =
+                patch_field(R"({"cart":{"count":)" + std::to_string(count + 100) + "}}", "merge");
+            x.response.header.add(field.first, field.second);
+        };
+    }
+    void disturb() {
+        arena memory;
+        http::exchange other(memory, time);
+        other.request.header.add("Cookie", jar);
+        const auto outer = std::exchange(upstream.answer, [](http::exchange& y) {
+            y.response.status = 200;
+            const auto field = patch_field(R"([{"op":"inc","path":"/cart/count"}])", "ops");
+            y.response.header.add(field.first, field.second);
+        });
+        EXPECT_TRUE(test::run(way->handle(other)).has_value());
+        upstream.answer = outer;
+        ++disturbed;
+    }
+    answered ask(http::method method, std::string body = "",
+                 std::vector<std::pair<std::string, std::string>> fields = {}) {
+        arena memory;
+        http::exchange x(memory, time);
+        x.request.method = method;
+        x.request.header.add("Cookie", jar);
+        for (const auto& [name, value] : fields) x.request.header.add(name, value);
+        if (!body.empty()) x.request_body = http::make_owned_body(std::move(body));
+        EXPECT_TRUE(test::run(way->handle(x)).has_value());
+        answered out{x.response.status, std::string(x.problem), {}, {}};
+        for (const http::field_line& line : x.response.header)
+            out.fields.emplace_back(line.name, line.value);
+        EXPECT_FALSE(out.says_lethe());
+        return out;
+    }
+};
+
+// --- "route choice `retry` (<=3, only idempotent …)"
+
+TEST_F(SessionRetry, AnIdempotentRequestIsSentAgainWithTheSessionAsItIsNow) {
+    serve_put(2, "new count");
+    const answered done = ask(http::method::put, "new count");
+    EXPECT_EQ(done.status, 200);
+    EXPECT_EQ(done.field("X-Count"), "3");
+    EXPECT_EQ(sent, 3);
+    EXPECT_EQ(counts.repeats.value(), 2U);
+    EXPECT_EQ(slots(), R"({"cart":{"count":103}})");
+}
+
+TEST_F(SessionRetry, ItIsSentAgainThreeTimesAtMost) {
+    serve_put(9, "");
+    EXPECT_EQ(ask(http::method::get).problem, "session-conflict");
+    EXPECT_EQ(sent, 4);
+    EXPECT_EQ(slots(), R"({"cart":{"count":5}})");
+}
+
+TEST_F(SessionRetry, WhatIsNotIdempotentOrHasAKeyIsNotSentAgain) {
+    serve_put(9, "");
+    EXPECT_EQ(ask(http::method::post).problem, "session-conflict");
+    EXPECT_EQ(sent, 1);
+    EXPECT_EQ(ask(http::method::put, "", {{"Idempotency-Key", "k"}}).problem, "session-conflict");
+    EXPECT_EQ(sent, 2);
 }
 
 TEST_F(SessionFilter, AnIncrementBeyondItsBoundIsAConflict) {

@@ -63,7 +63,7 @@ class keeper final : public http::filter {
 };
 
 struct seen_by_service {
-    std::optional<std::string> id, version, slots, cookie;
+    std::optional<std::string> id, version, slots, cookie, url;
     std::optional<http::session_reference> session;
 };
 
@@ -92,10 +92,13 @@ struct SessionFilter : ::testing::Test {
         std::make_shared<scripted_store::shared_records>(time);
     scripted_store store{records, true};
     settings options;
+    std::shared_ptr<const keyring> keys;
     std::unique_ptr<engine> sessions = std::make_unique<engine>(store, time, *random, options);
     lethe::metrics::registry registry;
     metrics counts{registry};
     route_options route{.read = {"cart", "user"}, .write = {"cart"}, .service = "shop"};
+    url_source urls;  // without keys: no sessions by URL
+    turns* turn_queue = nullptr;
     service upstream;
     seen_by_service seen;
     std::string jar;  // the client's Cookie field
@@ -104,9 +107,9 @@ struct SessionFilter : ::testing::Test {
     SessionFilter() { rebuild(); }
 
     void rebuild() {
-        sessions = std::make_unique<engine>(store, time, *random, options);
+        sessions = std::make_unique<engine>(store, time, *random, options, keys);
         std::vector<std::unique_ptr<http::filter>> filters;
-        filters.push_back(std::make_unique<filter>(*sessions, route, counts));
+        filters.push_back(std::make_unique<filter>(*sessions, route, counts, urls, turn_queue));
         filters.push_back(std::make_unique<keeper>());
         filters.push_back(std::make_unique<origin_stamp>());
         way = std::make_unique<http::chain>(std::move(filters), upstream);
@@ -119,7 +122,7 @@ struct SessionFilter : ::testing::Test {
                 return value ? std::optional<std::string>(*value) : std::nullopt;
             };
             seen = {text("Lethe-Session-Id"), text("Lethe-Session-Version"), text("Lethe-Session"),
-                    text("Cookie"), x.session};
+                    text("Cookie"),           text("Lethe-Session-Url"),     x.session};
             x.response.status = status;
             for (const auto& [name, value] : fields) x.response.header.add(name, value);
         };

@@ -10,6 +10,11 @@ counter& load(registry& r, const char* result) {
     return r.make_counter("lethe_session_loads_total", "Sessions looked up for a request.",
                           {{"result", result}});
 }
+counter& stale_read(registry& r, const char* outcome) {
+    return r.make_counter("lethe_session_stale_reads_total",
+                          "Sessions read below the version that their cookie knows.",
+                          {{"outcome", outcome}});
+}
 counter& change_with(registry& r, const char* effect) {
     return r.make_counter("lethe_session_changes_total",
                           "Session changes that upstreams asked for.", {{"effect", effect}});
@@ -28,6 +33,11 @@ counter& refusal(registry& r, const char* reason) {
                           {{"reason", reason}});
 }
 
+counter& turn_with(registry& r, const char* result) {
+    return r.make_counter("lethe_session_turns_total",
+                          "Turns at sessions of routes with `serialize`.", {{"result", result}});
+}
+
 }  // namespace
 
 metrics::metrics(registry& r)
@@ -37,8 +47,20 @@ metrics::metrics(registry& r)
       loads_malformed(load(r, "malformed")),
       loads_not_opened(load(r, "not_opened")),
       loads_failed(load(r, "failed")),
+      loads_key_missing(load(r, "key_missing")),
+      loads_key_retired(load(r, "key_retired")),
+      loads_revoked(load(r, "revoked")),
+      old_key_reads(r.make_counter("lethe_session_old_key_reads_total",
+                                   "Sessions read that another key than the first had sealed.")),
       touches(r.make_counter("lethe_session_touches_total",
                              "Sessions whose life was prolonged by reading.")),
+      moves_to_store(r.make_counter("lethe_session_moves_to_store_total",
+                                    "Sealed sessions that outgrew their cookies.")),
+      cookies_cleared(r.make_counter("lethe_session_cookies_cleared_total",
+                                     "Answers that cleared cookies that were no sealed session.")),
+      stale_caught_up(stale_read(r, "caught_up")),
+      stale_refused(stale_read(r, "refused")),
+      stale_accepted(stale_read(r, "accepted")),
       unchanged(change_with(r, "none")),
       changed(change_with(r, "changed")),
       created(change_with(r, "created")),
@@ -49,6 +71,11 @@ metrics::metrics(registry& r)
       replays_of_another_session(replay(r, "another_session")),
       retries(r.make_counter("lethe_session_write_retries_total",
                              "Session writes beyond the first of a change.")),
+      turns_taken(turn_with(r, "taken")),
+      turns_refused(turn_with(r, "refused")),
+      turns_lost(turn_with(r, "lost")),
+      repeats(r.make_counter("lethe_session_requests_repeated_total",
+                             "Requests sent to the service again after a conflict.")),
       conflicts_slot(conflict(r, "slot")),
       conflicts_version(conflict(r, "version")),
       conflicts_test(conflict(r, "test")),
@@ -80,7 +107,10 @@ void metrics::count_failure(const error_code& error) noexcept {
     if (error == make_error_code(errc::version_changed)) return conflicts_version.add();
     if (error == make_error_code(errc::test_failed)) return conflicts_test.add();
     if (error == make_error_code(errc::bound_left)) return conflicts_bound.add();
+    if (error == make_error_code(errc::turn_lost)) return turns_lost.add();
     if (error == make_error_code(errc::ended)) return conflicts_ended.add();
+    if (error == make_error_code(errc::stale)) return stale_refused.add();
+    if (error == make_error_code(errc::operations_refused)) return refused_forbidden.add();
     if (error == make_error_code(errc::slot_forbidden)) return refused_forbidden.add();
     if (error == make_error_code(errc::too_many_operations)) return refused_operations.add();
     if (error == condition::malformed) return refused_malformed.add();

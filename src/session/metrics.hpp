@@ -11,12 +11,23 @@ struct metrics {
 
     // Reading a session at the start of a request.
     lethe::metrics::counter& loads_found;
-    lethe::metrics::counter& loads_none;        // no cookie of ours
-    lethe::metrics::counter& loads_missing;     // unknown, expired or ended
-    lethe::metrics::counter& loads_malformed;   // a cookie that lethe did not make
-    lethe::metrics::counter& loads_not_opened;  // the record is another ticket's
-    lethe::metrics::counter& loads_failed;      // the store was away, or its record damaged
+    lethe::metrics::counter& loads_none;         // no cookie of ours
+    lethe::metrics::counter& loads_missing;      // unknown, expired or ended
+    lethe::metrics::counter& loads_malformed;    // a cookie that lethe did not make
+    lethe::metrics::counter& loads_not_opened;   // the record is another ticket's
+    lethe::metrics::counter& loads_failed;       // the store was away, or its record damaged
+    lethe::metrics::counter& loads_key_missing;  // sealed with a key that is not configured here
+    lethe::metrics::counter& loads_key_retired;  // sealed with a key that was retired
+    lethe::metrics::counter& loads_revoked;      // in cookies, and its subject's were ended
+    lethe::metrics::counter& old_key_reads;      // found, and another key seals now
     lethe::metrics::counter& touches;
+    lethe::metrics::counter& moves_to_store;   // sessions that outgrew their cookies
+    lethe::metrics::counter& cookies_cleared;  // cookies that were no session
+
+    // Sessions read below their cookie's version floor.
+    lethe::metrics::counter& stale_caught_up;  // read again, and it was there
+    lethe::metrics::counter& stale_refused;
+    lethe::metrics::counter& stale_accepted;
 
     // Changes that upstreams asked for.
     lethe::metrics::counter& unchanged;
@@ -28,6 +39,10 @@ struct metrics {
     lethe::metrics::counter& replays_applied_before;
     lethe::metrics::counter& replays_of_another_session;
     lethe::metrics::counter& retries;  // writes beyond the first of a change
+    lethe::metrics::counter& turns_taken;
+    lethe::metrics::counter& turns_refused;
+    lethe::metrics::counter& turns_lost;
+    lethe::metrics::counter& repeats;  // requests sent again after a conflict
 
     lethe::metrics::counter& conflicts_slot;
     lethe::metrics::counter& conflicts_version;

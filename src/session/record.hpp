@@ -1,18 +1,25 @@
-// A session as the store keeps it: one record, sealed with the cookie's secret.
+// A session as the store keeps it: one record, sealed with the cookie's secret or with a key of the
+// operator's ring.
 //
-//     "LS" | format | kind | nonce (24) | XChaCha20-Poly1305(content, AAD = record key | the first
-//     4 bytes)
+//     "LS" | 2 | kind | created (8) | idle ttl (4) | nonce (24)
+//         | XChaCha20-Poly1305(content, AAD = record key | all before the nonce)
+//     "LS" | 3 | kind | created (8) | idle ttl (4) | key id's length (1) | key id | nonce (24)
+//         | XChaCha20-Poly1305(hash of the cookie's secret (16) | content, AAD likewise)
 //
-// A tombstone has no content: who ends a session from outside has no secret to seal with.
+// Both open whatever is configured now, so that `encryption` can be changed while sessions live.
+// What stands before the nonce lets an operator list a person's sessions without their secrets. A
+// tombstone is the first 4 bytes: who ends a session from outside has no secret to seal with.
 #pragma once
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "session/errors.hpp"
+#include "session/keyring.hpp"
 #include "session/ticket.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,10 +79,31 @@ struct opened_record {
     std::string target;         // rotated: the bytes of the new ticket
 };
 
-// `opened_record` as a record of `holder`.
+// What a record says without a secret. Not proven to be true until it is opened.
+struct outline {
+    record_kind kind = record_kind::session;
+    system_time created{};            // of the session; not for tombstones and rotated
+    std::chrono::seconds idle_ttl{};  // likewise
+    std::string_view key_id;          // a part of the value; "": sealed with its cookie's secret
+};
+[[nodiscard]] std::optional<outline> read_outline(std::string_view value) noexcept;
+// A tombstone's bytes.
+[[nodiscard]] std::string make_tombstone();
+
+// `opened_record` as a record of `holder`; with a ring, sealed with its first key.
 [[nodiscard]] std::string seal(const opened_record& content, const ticket& holder,
-                               random_source& random);
-// errc::not_opened for another holder's record, errc::corrupt for what lethe did not write.
-[[nodiscard]] result<opened_record> open(std::string_view value, const ticket& holder);
+                               random_source& random, const keyring* ring = nullptr);
+// errc::not_opened for another holder's record, errc::corrupt for what lethe did not write,
+// errc::key_missing and errc::key_retired where the ring has not its key.
+[[nodiscard]] result<opened_record> open(std::string_view value, const ticket& holder,
+                                         const keyring* ring = nullptr);
+// Without its cookie: for operators. errc::not_opened for a record that only its cookie opens.
+[[nodiscard]] result<opened_record> open_with_keys(std::string_view value,
+                                                   std::string_view record_key,
+                                                   const keyring* ring);
+
+// A session's state as bytes, and back: errc::corrupt for what encode_state did not make.
+[[nodiscard]] std::string encode_state(const state& data);
+[[nodiscard]] result<state> decode_state(std::string_view bytes);
 
 }  // namespace lethe::session

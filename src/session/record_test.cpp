@@ -88,9 +88,27 @@ TEST_F(SessionRecord, EveryChangedByteIsNoticed) {
 
 TEST_F(SessionRecord, OfAnotherFormatIsCorruptAndNotTakenForNone) {
     std::string sealed = seal(cart(), holder, *random);
-    sealed[2] = 2;
+    sealed[2] = 9;
     EXPECT_EQ(open(sealed, holder).error(), make_error_code(errc::corrupt));
     EXPECT_EQ(open("{}", holder).error(), make_error_code(errc::corrupt));
+}
+
+TEST_F(SessionRecord, HasOneEncoding) {
+    state data = cart().data;
+    const std::string written = encode_state(data);
+    ASSERT_EQ(written.back(), 3);
+    EXPECT_EQ(*decode_state(written), data);
+    std::string longer = written;
+    longer.back() = static_cast<char>(0x83);
+    EXPECT_TRUE(decode_state(longer + '\0').has_error()) << "the same number in two bytes";
+    data.writes = {UINT64_MAX};
+    std::string more = encode_state(data);
+    ASSERT_EQ(more.back(), 1);
+    EXPECT_EQ(*decode_state(more), data);
+    more.back() = 2;
+    EXPECT_TRUE(decode_state(more).has_error()) << "more than 64 bits";
+    data.idle_ttl = std::chrono::seconds{-1};
+    EXPECT_TRUE(decode_state(encode_state(data)).has_error()) << "more than 63 bits";
 }
 
 TEST_F(SessionRecord, IsNeverSealedTheSameWayTwice) {

@@ -40,7 +40,8 @@ result<> check_allowed(const change& wanted) {
 }
 
 result<> check_basis(const state& now, const change& wanted) {
-    if (wanted.relies_on == basis::version && now.version != wanted.base_version)
+    const std::uint64_t known = known_version(now, wanted);
+    if (wanted.relies_on == basis::version && now.version != known)
         return LETHE_ERR(errc::version_changed);
     if (wanted.relies_on != basis::slots || wanted.on_conflict == conflict_rule::last_writer_wins)
         return {};
@@ -49,8 +50,7 @@ result<> check_basis(const state& now, const change& wanted) {
     for (const auto* touched : {&wanted.edit->written(), &wanted.edit->copied()})
         for (const std::string& name : *touched) {
             const slot* found = now.find(name);
-            if (found != nullptr && found->version > wanted.base_version)
-                return LETHE_ERR(errc::slot_changed);
+            if (found != nullptr && found->version > known) return LETHE_ERR(errc::slot_changed);
         }
     return {};
 }
@@ -105,7 +105,7 @@ result<std::size_t> apply_edit(const state& now, state& next, const change& want
     if (applied.has_error()) {
         // On the session as the upstream saw it, it is the upstream's mistake; on another, a
         // conflict.
-        const bool as_seen = now.version == wanted.base_version;
+        const bool as_seen = now.version == known_version(now, wanted);
         if (applied.error() == make_error_code(errc::patch_unfit) && !as_seen)
             return LETHE_ERR(errc::slot_changed);
         return applied.error();
@@ -140,6 +140,24 @@ result<> remember(state& next, const change& wanted, const rule_context& context
 }
 
 }  // namespace
+
+std::uint64_t marked(std::uint64_t nonce, std::uint32_t mark) noexcept {
+    if (mark == 0) return nonce;
+    return (std::uint64_t{mark} << 32) | (nonce & UINT32_MAX);
+}
+
+// Each version has the name of its write, newest last. What another wrote in between stays unknown,
+// and so does what came behind it: it may have been made from that.
+std::uint64_t known_version(const state& now, const change& wanted) noexcept {
+    std::uint64_t known = wanted.base_version;
+    if (wanted.made_by == 0) return known;
+    for (; known < now.version; ++known) {
+        const std::uint64_t back = now.version - known;
+        if (back > now.writes.size()) break;
+        if (now.writes[now.writes.size() - back] >> 32 != wanted.made_by) break;
+    }
+    return known;
+}
 
 bool remembers(const state& data, std::string_view operation) {
     if (operation.empty() || data.operations.empty()) return false;
@@ -179,6 +197,36 @@ result<std::optional<state>> next_state(const state& now, const change& wanted,
                           next.writes.end() - static_cast<std::ptrdiff_t>(writes_kept));
     LETHE_ASSERT(next.version > now.version);
     return std::optional<state>{std::move(next)};
+}
+
+state fresh_state(const settings& options, system_time now, random_source& random) {
+    state out;
+    out.identity = random.bytes(id_bytes);
+    out.created = now;
+    out.written = out.created;
+    out.absolute_expiry = out.created + options.absolute_ttl;
+    out.idle_ttl = options.idle_ttl;
+    return out;
+}
+
+bool is_login(const change& wanted, const state& now) {
+    return !wanted.subject.empty() && (wanted.regenerate || wanted.subject != now.subject);
+}
+
+void begin_again(state& data, state beginning) {
+    data.earlier.push_back(std::move(data.identity));
+    if (data.earlier.size() > identities_kept) data.earlier.erase(data.earlier.begin());
+    data.identity = std::move(beginning.identity);
+    data.created = beginning.created;
+    data.absolute_expiry = beginning.absolute_expiry;
+    data.idle_ttl = beginning.idle_ttl;
+}
+
+std::chrono::milliseconds touch_step(std::chrono::seconds idle_ttl) {
+    using std::chrono::milliseconds;
+    const milliseconds idle = idle_ttl;
+    // The last bound is for very short sessions, which would otherwise end while they are used.
+    return std::min(std::max<milliseconds>(std::chrono::seconds{60}, idle / 20), idle / 2);
 }
 
 std::string slots_json(const state& data, const std::vector<std::string>& only) {

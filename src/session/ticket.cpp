@@ -4,18 +4,49 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 namespace lethe::session {
+namespace {
+
+constexpr std::size_t floor_bytes = 8;
+constexpr std::size_t mark_bytes = 8;
+
+// From the secret alone.
+std::string derive(const secret& both, std::string_view purpose, std::size_t bytes) {
+    const std::string_view from = both.reveal().substr(id_bytes);
+    std::string out(bytes, '\0');
+    const int failed =
+        crypto_generichash(reinterpret_cast<unsigned char*>(out.data()), out.size(),
+                           reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(),
+                           reinterpret_cast<const unsigned char*>(from.data()), from.size());
+    LETHE_ASSERT(failed == 0);
+    return out;
+}
+
+std::string encode_floor(std::uint64_t floor) {
+    std::string out;
+    for (std::size_t i = 0; i < floor_bytes; ++i)
+        out.push_back(static_cast<char>((floor >> (8 * i)) & 0xff));
+    return out;
+}
+
+}  // namespace
+
+ticket::ticket(std::string both) : both_(std::move(both)) {
+    const std::string key = "s:" + sha256(both_.reveal().substr(0, id_bytes));
+    LETHE_ASSERT(key.size() == key_.size());
+    std::ranges::copy(key, key_.begin());
+}
 
 ticket ticket::make(random_source& random) {
     return ticket(random.bytes(id_bytes + secret_bytes));
 }
 
 std::optional<ticket> ticket::parse(std::string_view cookie_value) {
-    constexpr std::size_t text_bytes = ((id_bytes + secret_bytes) * 8 + 5) / 6;
-    if (cookie_value.size() != text_bytes) return std::nullopt;
-    result<std::string> bytes = from_base64url(cookie_value);
-    if (bytes.has_error()) return std::nullopt;
-    return from_bytes(*bytes);
+    std::optional<shown_ticket> shown = parse_cookie(cookie_value);
+    if (!shown) return std::nullopt;
+    return std::move(shown->holder);
 }
 
 std::optional<ticket> ticket::from_bytes(std::string_view bytes) {
@@ -23,24 +54,46 @@ std::optional<ticket> ticket::from_bytes(std::string_view bytes) {
     return ticket(std::string(bytes));
 }
 
-std::string ticket::to_cookie_value() const {
-    return to_base64url(both_.reveal());
-}
-
-std::string ticket::record_key() const {
-    return "s:" + sha256(both_.reveal().substr(0, id_bytes));
+std::string ticket::to_cookie_value(std::uint64_t floor) const {
+    if (floor == 0) return to_base64url(both_.reveal());
+    return to_base64url(std::string(both_.reveal()) + encode_floor(floor) + floor_mark(floor));
 }
 
 secret ticket::sealing_key() const {
-    static constexpr std::string_view purpose = "lethe session sealing key 1";
-    const std::string_view from = both_.reveal().substr(id_bytes);
-    std::string out(crypto_aead_xchacha20poly1305_ietf_KEYBYTES, '\0');
-    const int failed =
-        crypto_generichash(reinterpret_cast<unsigned char*>(out.data()), out.size(),
-                           reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(),
-                           reinterpret_cast<const unsigned char*>(from.data()), from.size());
-    LETHE_ASSERT(failed == 0);
-    return secret(std::move(out));
+    return secret(
+        derive(both_, "lethe session sealing key 1", crypto_aead_xchacha20poly1305_ietf_KEYBYTES));
+}
+
+std::string ticket::floor_mark(std::uint64_t floor) const {
+    return derive(both_,
+                  "lethe session floor 1|" + std::string(both_.reveal().substr(0, id_bytes)) +
+                      encode_floor(floor),
+                  16)
+        .substr(0, mark_bytes);
+}
+
+std::string ticket::verifier() const {
+    return derive(both_, "lethe session verifier 1", 16);
+}
+
+std::optional<shown_ticket> parse_cookie(std::string_view cookie_value) {
+    constexpr std::size_t plain_bytes = id_bytes + secret_bytes;
+    constexpr std::size_t plain_text = (plain_bytes * 8 + 5) / 6;
+    constexpr std::size_t whole_text = ((plain_bytes + floor_bytes + mark_bytes) * 8 + 5) / 6;
+    if (cookie_value.size() != plain_text && cookie_value.size() != whole_text) return std::nullopt;
+    const result<std::string> decoded = from_base64url(cookie_value);
+    if (decoded.has_error()) return std::nullopt;
+    const std::string_view bytes = *decoded;
+    std::optional<ticket> holder = ticket::from_bytes(bytes.substr(0, plain_bytes));
+    if (!holder) return std::nullopt;
+    shown_ticket out{.holder = *std::move(holder), .floor = 0};
+    if (bytes.size() == plain_bytes) return out;
+    for (std::size_t i = 0; i < floor_bytes; ++i)
+        out.floor |= std::uint64_t{static_cast<unsigned char>(bytes[plain_bytes + i])} << (8 * i);
+    const std::string_view mark = bytes.substr(plain_bytes + floor_bytes);
+    if (out.floor == 0 || !equal_constant_time(mark, out.holder.floor_mark(out.floor)))
+        return std::nullopt;
+    return out;
 }
 
 }  // namespace lethe::session

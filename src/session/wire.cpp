@@ -1,9 +1,12 @@
 #include "session/wire.hpp"
 
+#include "base/base64.hpp"
 #include "base/bytes.hpp"
 #include "http/structured.hpp"
+#include "session/handle.hpp"
 #include "session/rules.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <variant>
 
@@ -16,10 +19,12 @@ constexpr std::string_view family = "lethe-session";
 constexpr std::string_view id_field = "Lethe-Session-Id";
 constexpr std::string_view version_field = "Lethe-Session-Version";
 constexpr std::string_view slots_field = "Lethe-Session";
+constexpr std::string_view stale_field = "Lethe-Session-Stale";
 constexpr std::string_view patch_field = "Lethe-Session-Patch";
 constexpr std::string_view if_field = "Lethe-Session-If";
 constexpr std::string_view op_field = "Lethe-Session-Op";
 constexpr std::string_view origin_field = "Lethe-Session-Origin";
+constexpr std::string_view url_field = "Lethe-Session-Url";
 
 bool is_ours(const http::field_line& line) {
     return line.id == http::field_id::lethe && line.name.size() >= family.size() &&
@@ -107,7 +112,28 @@ std::optional<origin> parse_origin(const http::fields& header) {
     const sf::bare_item* version = sf::find_parameter((*field)->params, "version");
     const auto* number = version != nullptr ? std::get_if<std::int64_t>(version) : nullptr;
     if (name == nullptr || number == nullptr || *number < 0) return std::nullopt;
-    return origin{*name, static_cast<std::uint64_t>(*number)};
+    origin out{.pseudonym = *name, .version = static_cast<std::uint64_t>(*number)};
+    const sf::bare_item* by = sf::find_parameter((*field)->params, "by");
+    const auto* mark = by != nullptr ? std::get_if<std::int64_t>(by) : nullptr;
+    if (mark != nullptr && *mark >= 0 && *mark <= std::int64_t{UINT32_MAX})
+        out.made_by = static_cast<std::uint32_t>(*mark);
+    return out;
+}
+
+result<std::optional<std::uint64_t>> parse_read_version(const http::fields& header) {
+    LETHE_TRY(const std::optional<sf::item> field, single_item(header, version_field));
+    if (!field) return std::optional<std::uint64_t>{};
+    const auto* number = std::get_if<std::int64_t>(&field->value);
+    if (number == nullptr || *number < 0) return LETHE_ERR(errc::patch_malformed);
+    return std::optional<std::uint64_t>{static_cast<std::uint64_t>(*number)};
+}
+
+// The mark of the handle in `Lethe-Session-Url: "http://…/h…"`.
+std::uint32_t mark_of_url(const http::fields& request) {
+    const std::string_view url = request.first(url_field).value_or("");
+    const std::size_t slash = url.rfind('/');
+    if (slash == std::string_view::npos || url.back() != '"') return 0;
+    return write_mark(url.substr(slash + 1, url.size() - slash - 2));
 }
 
 result<asked> parse_asked(const http::fields& header, std::size_t patch_bytes_max) {
@@ -115,6 +141,7 @@ result<asked> parse_asked(const http::fields& header, std::size_t patch_bytes_ma
     LETHE_TRY(out.wanted, parse_op(header));
     LETHE_TRY(out.wanted.edit, parse_patch(header, patch_bytes_max));
     LETHE_TRY(out.wanted.relies_on, parse_basis(header));
+    LETHE_TRY(out.read_version, parse_read_version(header));
     out.made_for = parse_origin(header);
     return out;
 }
@@ -125,14 +152,29 @@ void strip_request(http::fields& header) {
     header.remove_if(is_ours);
 }
 
-void show_session(http::exchange& x, const state& data, std::string_view pseudonym,
-                  const std::vector<std::string>& readable) {
+void show_identity(http::exchange& x, const state& data, std::string_view pseudonym) {
     http::fields& header = x.request.header;
     header.append_borrowed(id_field, x.memory().concat({"\"", pseudonym, "\""}));
     header.append_borrowed(version_field, x.memory().copy(std::to_string(data.version)));
-    if (readable.empty()) return;
-    const std::string slots = to_base64(slots_json(data, readable));
-    header.append_borrowed(slots_field, x.memory().concat({":", slots, ":"}));
+}
+
+void show_slots(http::exchange& x, std::string_view json) {
+    std::string slots = ":";
+    append_open_base64(slots, json, base64_alphabet::standard);
+    slots += ':';
+    x.request.header.append_borrowed(slots_field, x.memory().copy(slots));
+}
+
+void show_url(http::exchange& x, std::string_view prefix, std::string_view handle) {
+    x.request.header.append_borrowed(url_field, x.memory().concat({"\"", prefix, handle, "\""}));
+}
+
+void show_stale(http::exchange& x) {
+    x.request.header.append_borrowed(stale_field, "?1");
+}
+
+bool says_something(const http::fields& header) noexcept {
+    return std::any_of(header.begin(), header.end(), is_ours);
 }
 
 result<asked> take_asked(http::fields& header, std::size_t patch_bytes_max) {
@@ -155,8 +197,9 @@ void stamp_origin(http::exchange& x) {
     const std::string_view pseudonym =
         x.session ? std::string_view(x.session->pseudonym) : std::string_view();
     const std::string_view version = x.request.header.first(version_field).value_or("0");
-    x.response.header.append_borrowed(origin_field,
-                                      x.memory().concat({"\"", pseudonym, "\";version=", version}));
+    const std::string by = std::to_string(mark_of_url(x.request.header));
+    x.response.header.append_borrowed(
+        origin_field, x.memory().concat({"\"", pseudonym, "\";version=", version, ";by=", by}));
 }
 
 }  // namespace lethe::session::detail
