@@ -91,8 +91,8 @@ void note_failure(const closing& with, const claim_handle& claim, const error_co
 }  // namespace
 
 task<ended> close_done(closing with, claim_handle claim, outcome result) {
-    const bool has_body = result.body.has_value();
-    const std::size_t bytes = claim_bytes + (has_body ? result.body->size() : 0);
+    const bool has_body = result.has_body();
+    const std::size_t bytes = claim_bytes + (result.body ? result.body->size() : 0);
     const steady_time deadline = with.work.time().steady_now() + with.store_timeout;
     const auto done = co_await with.work.finish(claim, std::move(result), deadline);
     if (done.has_value()) {
@@ -104,6 +104,8 @@ task<ended> close_done(closing with, claim_handle claim, outcome result) {
 }
 
 task<ended> close_released(closing with, claim_handle claim) {
+    // This attempt did nothing; the one before it may have.
+    if (claim->taken_over()) co_return co_await close_unknown(with, std::move(claim));
     const steady_time deadline = with.work.time().steady_now() + with.store_timeout;
     const auto done = co_await with.work.release(claim, deadline);
     if (done.has_value()) {
@@ -124,7 +126,7 @@ task<ended> close_unknown(closing with, claim_handle claim) {
 }
 
 void take_back(const closing& with, const claim_handle& claim) {
-    with.work.prepare_release(*claim);
+    with.work.prepare_taking_back(*claim);
     spawn_end_later(with, claim, absence::temporary, claim_bytes);
 }
 

@@ -171,6 +171,25 @@ TEST(Crash, ManyGatewaysWithReleasesInBetweenNeverOverlap) {
     }
 }
 
+// By then others take the outcome for unknown, and may act on that.
+TEST(Crash, AClaimWhoseLeaseIsOverBeforeItsAnswerCameIsNotForwarded) {
+    world in;
+    gateway paused(in, plain());
+    reply late;
+    paused.start({}, late);
+    while (paused.store.steps() == 0) ASSERT_TRUE(paused.step());
+    while (in.records.by_key.empty())
+        ASSERT_TRUE(paused.step());  // it is written; nobody knows yet
+    in.time.advance(plain().lease);
+    paused.run();
+    EXPECT_EQ(late.problem, "idempotency-store-unavailable");
+    EXPECT_EQ(in.service.calls, 0);
+    EXPECT_EQ(paused.counts.claimed_late.value(), 1U);
+    // Nothing was sent, so the key is free.
+    gateway other(in, plain());
+    EXPECT_EQ(other.send({}).status, 201);
+}
+
 TEST(Crash, FencingAGatewayThatFinishesLateCannotOverwriteALaterClaim) {
     world in;
     route_options options;

@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "idempotency/errors.hpp"
+#include "idempotency/operation.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -14,7 +15,7 @@ constexpr int attempts_max = 8;
 constexpr std::size_t waiting_bytes_max = 64UL * 1024 * 1024;
 
 std::string record_key(std::string_view id) {
-    return "i:" + std::string(id);
+    return std::string(record_prefix) + std::string(id);
 }
 std::string tombstone_key(std::string_view id) {
     return "t:" + std::string(id);
@@ -29,6 +30,7 @@ std::string make_operation_id(std::string_view id, std::string_view nonce) {
 held_claim::held_claim(engine& owner, claim_request request, std::string nonce)
     : owner_(owner), request_(std::move(request)) {
     record_.nonce = std::move(nonce);
+    record_.execution = record_.nonce;
     record_.fingerprint = request_.fingerprint;
 }
 
@@ -37,7 +39,7 @@ held_claim::~held_claim() {
 }
 
 std::string held_claim::operation_id() const {
-    return make_operation_id(request_.id, record_.nonce);
+    return make_operation_id(request_.id, record_.execution);
 }
 
 std::string held_claim::store_key() const {
@@ -121,6 +123,8 @@ task<std::optional<engine::seen>> engine::try_put(claim_handle claim, opening at
     claim->extend();
     claim->record_.created = clock_.system_now();
     claim->record_.epoch = at.epoch;
+    claim->record_.execution = at.execution.empty() ? claim->record_.nonce : at.execution;
+    claim->taken_over_ = !at.execution.empty();
     store::put put;
     put.key = claim->store_key();
     put.value = encode_record(claim->record_);
@@ -159,12 +163,14 @@ result<engine::judgement> engine::judge(const seen& found, const claim_handle& c
         return admission{.what = verdict::mismatch};
     if (present.state == record_state::done) {
         admission out{.what = verdict::done};
-        out.operation_id = make_operation_id(claim->request_.id, present.nonce);
+        out.operation_id = make_operation_id(claim->request_.id, present.execution);
         out.epoch = present.epoch;
         out.result = std::move(present.result);
         return out;
     }
     const bool lapsed = present.state == record_state::unknown || now >= present.lease_until;
+    if (lapsed && claim->request_.take_over)
+        return opening{found.record->version, present.epoch + 1, std::move(present.execution)};
     return admission{.what = lapsed ? verdict::unknown : verdict::in_flight};
 }
 
@@ -174,6 +180,7 @@ admission engine::hold(const claim_handle& claim, store::record_version version)
     admission out{.what = verdict::claimed, .claim = claim};
     out.epoch = claim->epoch();
     out.operation_id = claim->operation_id();
+    out.taken_over = claim->taken_over_;
     return out;
 }
 
@@ -192,6 +199,7 @@ task<> engine::mark_unknown(claim_handle claim, steady_time deadline) {
 }
 
 task<> engine::release(claim_handle claim, steady_time deadline) {
+    LETHE_ASSERT(!claim->taken_over());
     claim->record_.state = record_state::released;
     claim->record_.result.reset();
     return settle_again(std::move(claim), deadline);
@@ -207,26 +215,36 @@ task<> engine::settle_again(claim_handle claim, steady_time deadline) {
     const bool leaves_tombstone =
         request.expired == expired_rule::reject && claim->record_.state == record_state::done;
     for (int attempt = 0; attempt < attempts_max; ++attempt) {
-        std::vector<store::operation> writes;
-        // The tombstone first: an outcome must not expire without one. Nobody's: it tells nothing.
-        if (leaves_tombstone)
+        store::put write{claim->store_key(), value, claim->store_ttl(), claim->version_,
+                         request.subject};
+        result<store::answer> answer = LETHE_ERR(errc::contended);
+        if (leaves_tombstone) {
+            // The tombstone first: an outcome must not expire without one. Nobody's: it tells
+            // nothing.
+            std::vector<store::operation> writes;
             writes.emplace_back(store::put{tombstone_key(request.id), "1",
                                            claim->store_ttl() + request.tombstone,
                                            store::anything{}, ""});
-        writes.emplace_back(store::put{claim->store_key(), value, claim->store_ttl(),
-                                       claim->version_, request.subject});
-        auto answers = co_await store_.batch(std::move(writes), deadline);
-        std::optional<store::record> present;
-        if (answers.has_value()) {
-            LETHE_ASSERT(!answers->empty());
-            if (answers->back().done) co_return result<>{};
-            present = std::move(answers->back().present);
+            writes.emplace_back(std::move(write));
+            auto both = co_await store_.batch(std::move(writes), deadline);
+            if (both.has_value())
+                answer = std::move(both->back());
+            else
+                answer = both.error();
         } else {
-            if (answers.error() != condition::outcome_unknown) co_return answers.error();
+            auto alone = co_await store_.run(std::move(write), deadline);
+            answer = std::move(alone);
+        }
+        std::optional<store::record> present;
+        if (answer.has_value()) {
+            if (answer->done) co_return result<>{};
+            present = std::move(answer->present);
+        } else {
+            if (answer.error() != condition::outcome_unknown) co_return answer.error();
             auto looked = co_await store_.read(claim->store_key(), deadline);
             if (looked.has_error()) {
                 if (looked.error() == condition::outcome_unknown) continue;
-                co_return answers.error();  // still: nobody knows
+                co_return answer.error();  // still: nobody knows
             }
             present = std::move(*looked);
         }

@@ -34,6 +34,9 @@ struct claim_request {
     std::chrono::milliseconds tombstone{};
     // Read before trying to write: for callers that wait for another claim to end.
     bool look_first = false;
+    // A claim that ended without an outcome may be taken over by this one, which gets its execution
+    // and the next epoch. For callers that know what to do about it.
+    bool take_over = false;
 };
 
 // A claim that this process holds. Renewed while it lives; when it dies without having been ended,
@@ -46,9 +49,17 @@ class held_claim : public std::enable_shared_from_this<held_claim> {
     held_claim& operator=(const held_claim&) = delete;
 
     [[nodiscard]] std::uint64_t epoch() const noexcept { return record_.epoch; }
+    // An earlier claim of the same request ended without an outcome: it may have run.
+    [[nodiscard]] bool taken_over() const noexcept { return taken_over_; }
+    // Tells this claim from all others, nonce_bytes long.
+    [[nodiscard]] const std::string& nonce() const noexcept { return record_.nonce; }
+    [[nodiscard]] const claim_request& request() const noexcept { return request_; }
+    // Somebody who knows says that it has not run.
+    void has_not_run() noexcept { taken_over_ = false; }
     // When others will take the outcome for unknown.
     [[nodiscard]] steady_time lease_end() const noexcept { return lease_end_; }
-    // Names this one execution: 32 hexadecimal digits, the same on each replay of its outcome.
+    // Names this one execution: 32 hexadecimal digits, the same on each replay of its outcome and
+    // for a claim that took it over.
     [[nodiscard]] std::string operation_id() const;
 
  private:
@@ -66,6 +77,7 @@ class held_claim : public std::enable_shared_from_this<held_claim> {
     store::record_version version_;  // as far as we know
     steady_time lease_end_{};
     steady_time renew_at_{};
+    bool taken_over_ = false;
     bool renewed_ = false;      // in the engine's list
     std::size_t position_ = 0;  // there
 };
@@ -90,6 +102,8 @@ struct admission {
     // claimed and done: of the execution that makes, or made, the outcome
     std::string operation_id = {};
     std::uint64_t epoch = 0;  // claimed and done
+    // claimed: an earlier claim of the same request ended without an outcome; it may have run.
+    bool taken_over = false;
 };
 
 struct renewal_counters {
@@ -117,10 +131,11 @@ class engine {
     // same once more, for as long as that makes sense: not after errc::fenced and errc::lost.
     [[nodiscard]] task<> finish(claim_handle claim, outcome result, steady_time deadline);
     [[nodiscard]] task<> mark_unknown(claim_handle claim, steady_time deadline);
+    // Not for one that was taken over: what it took over may have run.
     [[nodiscard]] task<> release(claim_handle claim, steady_time deadline);
     // Says what settle_again() is to do with a claim that is `unsure`.
-    void prepare_release(held_claim& claim) noexcept {
-        claim.record_.state = record_state::released;
+    void prepare_taking_back(held_claim& claim) noexcept {
+        claim.record_.state = claim.taken_over_ ? record_state::unknown : record_state::released;
     }
     [[nodiscard]] task<> settle_again(claim_handle claim, steady_time deadline);
 
@@ -138,6 +153,7 @@ class engine {
     [[nodiscard]] bool may_warn() noexcept;
 
     [[nodiscard]] clock& time() noexcept { return clock_; }
+    [[nodiscard]] store::store& records() noexcept { return store_; }
     [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
 
  private:
@@ -147,6 +163,7 @@ class engine {
     struct opening {
         store::expectation expect = store::absent{};
         std::uint64_t epoch = 1;
+        std::string execution = {};  // to be taken over; "" for one that begins
     };
     using judgement = std::variant<admission, opening>;
     struct seen {

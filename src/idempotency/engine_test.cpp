@@ -183,7 +183,7 @@ TEST_F(Engine, AClaimThatNobodyCanConfirmIsUnsureAndCanBeTakenBack) {
     auto got = claim(engine_, request()).value();
     ASSERT_EQ(got.what, verdict::unsure);
     store_.heal();
-    engine_.prepare_release(*got.claim);
+    engine_.prepare_taking_back(*got.claim);
     ASSERT_TRUE(run(engine_.settle_again(got.claim, steady_time::max())).has_value());
     EXPECT_EQ(verdict_of(other_, request()), verdict::claimed);
 }

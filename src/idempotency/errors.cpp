@@ -13,6 +13,9 @@ const boost::system::error_category& category() noexcept {
         {int(errc::fenced), "another claim holds the key", condition::conflict},
         {int(errc::lost), "the record is gone", condition::not_found},
         {int(errc::contended), "the record changes too often", condition::overloaded},
+        {int(errc::path_malformed), "the JSONPath cannot be read", condition::malformed},
+        {int(errc::graphql_malformed), "the GraphQL request cannot be read", condition::malformed},
+        {int(errc::graphql_too_large), "the GraphQL document is too large", condition::too_large},
     };
     static const table_category instance{"lethe.idempotency", rows};
     return instance;

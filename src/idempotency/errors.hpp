@@ -22,6 +22,12 @@ enum class errc {
     lost,
     // The record changed under us again and again.
     contended,
+    // Not a JSONPath, or one of its parts that are not taken here.
+    path_malformed,
+    // Not an executable GraphQL document, or not in the way that requests carry one.
+    graphql_malformed,
+    // A GraphQL document that is too large or too deep.
+    graphql_too_large,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -4,8 +4,11 @@
 #include "base/log.hpp"
 #include "http/problems.hpp"
 #include "idempotency/answer_rules.hpp"
+#include "idempotency/blob.hpp"
+#include "idempotency/body_digest.hpp"
 #include "idempotency/errors.hpp"
 #include "idempotency/fingerprint.hpp"
+#include "idempotency/gather.hpp"
 #include "idempotency/key.hpp"
 #include "idempotency/problems.hpp"
 #include "idempotency/recording_body.hpp"
@@ -52,16 +55,10 @@ bool is_event_stream(const http::response_head& answer) {
     return equal_ignoring_case(trim(type.substr(0, type.find(';'))), "text/event-stream");
 }
 
-// What is between gateway and backend only, or the gateway's own word.
-void strip_own_fields(http::response_head& answer) {
-    answer.header.remove("Lethe-Idempotency");
-    answer.header.remove("Lethe-Outcome");
-    answer.header.remove("Lethe-Original-Date");
-}
-
-void mark(http::exchange& x, std::string_view name, std::string_view value) {
-    x.response.header.append_borrowed(name, value);
-    expose_to_browser(x, name);
+std::vector<json_path> parse_paths(const std::vector<std::string>& texts) {
+    std::vector<json_path> out;
+    for (const std::string& text : texts) out.push_back(json_path::parse(text).value());
+    return out;
 }
 
 // A refusal is an answer: it is in the exchange.
@@ -69,38 +66,16 @@ task<> refused() {
     co_return result<>{};
 }
 
-// As much of an answer as may be kept; `complete` when that is all of it.
-struct gathered {
-    std::string bytes;
-    bool complete = false;
-};
-
-task<gathered> gather(http::body_source* body, std::uint64_t bytes_max) {
-    gathered out;
-    if (body == nullptr) {
-        out.complete = true;
-        co_return out;
-    }
-    if (body->length().value_or(0) > bytes_max) co_return out;
-    while (out.bytes.size() <= bytes_max) {
-        const result<std::string_view> piece = co_await body->read();
-        if (piece.has_error()) co_return piece.error();
-        if (piece->empty()) {
-            out.complete = true;
-            break;
-        }
-        out.bytes += *piece;
-    }
-    co_return out;
-}
-
 }  // namespace
 
-filter::filter(engine& work, route_options options, metrics& counts, spawner& background)
+filter::filter(engine& work, route_options options, metrics& counts, spawner& background,
+               http::spool& large)
     : engine_(work),
       options_(std::move(options)),
+      paths_(parse_paths(options_.fingerprint_paths)),
       metrics_(counts),
-      closing_{work, counts, background, options_.store_timeout} {
+      closing_{work, counts, background, options_.store_timeout},
+      spool_(large) {
     LETHE_ASSERT(!find_mistake(options_));
 }
 
@@ -125,6 +100,7 @@ void filter::refuse(http::exchange& x, const http::problem_type& type,
 
 task<> filter::handle(http::exchange& x, http::next rest) {
     if (!takes_key(x.request.method)) return pass(x, rest, false);
+    if (options_.graphql && x.request.method == http::method::post) return handle_graphql(x, rest);
     if (x.request.header.count(field_id::idempotency_key) == 0 &&
         options_.mode == key_mode::optional) {
         metrics_.unkeyed.add();
@@ -134,7 +110,7 @@ task<> filter::handle(http::exchange& x, http::next rest) {
     if (!key) return refused();
     const std::optional<std::string> caller = caller_of(x);
     if (!caller) return refused();
-    return handle_keyed(x, rest, make_record_id({options_.tenant, *caller}, *key));
+    return handle_keyed(x, rest, *key, *caller);
 }
 
 std::optional<std::string> filter::read_key(http::exchange& x) {
@@ -149,9 +125,12 @@ std::optional<std::string> filter::read_key(http::exchange& x) {
         refuse(x, problems::key_malformed, explain(make_error_code(errc::key_malformed)));
         return std::nullopt;
     }
+    return take_key(x, x.request.header.first(field_id::idempotency_key).value_or(""));
+}
+
+std::optional<std::string> filter::take_key(http::exchange& x, std::string_view sent) {
     const bool shared = !x.principal && !x.session && options_.scope == key_scope::open;
     const key_rules rules{options_.strict, shared ? key_format::uuid : options_.format};
-    const std::string_view sent = x.request.header.first(field_id::idempotency_key).value_or("");
     result<std::string> key = parse_key(sent, rules);
     if (key.has_error()) {
         metrics_.malformed.add();
@@ -179,40 +158,121 @@ task<> filter::pass(http::exchange& x, http::next rest, bool say_off) {
     co_return done;
 }
 
-task<> filter::handle_keyed(http::exchange& x, http::next rest, std::string id) {
-    result<std::string> body =
-        co_await http::read_whole(x.request_body.get(), options_.body_bytes_max);
-    if (body.has_error()) {
-        if (body.error() == condition::too_large) {
-            metrics_.too_large.add();
-            refuse(x, problems::body_too_large,
-                   "It is read whole, to tell it from other requests.");
-        } else if (body.error() == condition::malformed) {
-            http::answer_problem(x, http::problems::malformed_request);
-        } else if (body.error() == condition::timeout) {
-            http::answer_problem(x, http::problems::request_timeout);
-        } else {
-            co_return body.error();
-        }
-        co_return result<>{};
+// Reads it whole and puts it back, where it can be rewound and the answer's view stays good.
+task<filter::read_body> filter::take_body(http::exchange& x) {
+    read_body out;
+    if (!x.request_body) {
+        out.whole = std::string_view{};
+        co_return out;
     }
+    error_code why;
+    result<gathered> begun = co_await gather(x.request_body.get(), options_.body_bytes_max);
+    if (begun.has_error()) {
+        why = begun.error();
+    } else if (begun->complete) {
+        x.request_body = http::make_owned_body(std::move(begun->bytes));
+        out.whole = x.request_body->whole();
+        co_return out;
+    } else {
+        metrics_.spooled.add();
+        result<http::spooled> kept =
+            co_await spool_.take(std::move(begun->bytes), std::move(x.request_body));
+        if (kept.has_value()) {
+            x.request_body = std::move(kept->body);
+            out.sha256 = std::move(kept->digest);
+            co_return out;
+        }
+        why = kept.error();
+    }
+    if (why == condition::cancelled || why == condition::unavailable) co_return why;
+    refuse_body(x, why);
+    out.refused = true;
+    co_return out;
+}
 
+void filter::refuse_body(http::exchange& x, const error_code& why) {
+    x.request_body.reset();
+    if (why == condition::too_large) {
+        metrics_.too_large.add();
+        http::answer_problem(x, http::problems::body_too_large);
+    } else if (why == condition::timeout) {
+        http::answer_problem(x, http::problems::request_timeout);
+    } else if (why == condition::overloaded) {
+        http::answer_problem(x, http::problems::no_room, {.retry_after = retry_store});
+    } else {
+        http::answer_problem(x, http::problems::malformed_request);
+    }
+}
+
+task<> filter::handle_keyed(http::exchange& x, http::next rest, std::string key,
+                            std::string caller) {
+    const result<read_body> body = co_await take_body(x);
+    if (body.has_error()) co_return body.error();
+    if (body->refused) co_return result<>{};
+    std::string digest =
+        body->whole ? body_digest(x.request.header.first(field_id::content_type).value_or(""),
+                                  *body->whole, options_.fingerprint_body, paths_)
+                    : digest_of_bytes(body->sha256);
+    co_return co_await run_keyed(x, rest, std::move(key), std::move(caller), std::move(digest));
+}
+
+task<> filter::run_keyed(http::exchange& x, http::next rest, std::string key, std::string caller,
+                         std::string body_digest) {
     claim_request request;
-    request.id = std::move(id);
-    request.fingerprint = make_fingerprint(x.request, *body, options_.fingerprint_headers);
+    request.id = make_record_id({options_.tenant, caller}, key);
+    if (options_.key_space == key_space_rule::operation)
+        request.id = sha256_of_parts({request.id, x.request.method_text, x.request.path});
+    request.fingerprint = make_fingerprint(x.request, body_digest, options_.fingerprint_headers);
     request.subject = subject_of(x);
     request.lease = options_.lease;
     request.ttl = options_.ttl;
     request.expired = options_.expired;
     request.tombstone = options_.tombstone;
-    if (x.request_body) x.request_body = http::make_owned_body(*std::move(body));
+    request.take_over = options_.on_unknown != unknown_rule::hold;
 
     result<admission> admitted = co_await admit(x, std::move(request));
     if (admitted.has_error()) co_return co_await refuse_unclaimed(x, rest, admitted.error());
-    if (admitted->what == verdict::claimed)
+    if (admitted->what == verdict::claimed && admitted->taken_over)
+        co_return co_await settle_unknown(x, rest, std::move(admitted->claim), std::move(key));
+    if (admitted->what == verdict::claimed) {
+        metrics_.claimed.add();
         co_return co_await forward(x, rest, std::move(admitted->claim));
+    }
+    if (admitted->what == verdict::done && admitted->result->blob)
+        co_return co_await replay_blob(x, *std::move(admitted));
     answer_admission(x, *std::move(admitted));
     co_return result<>{};
+}
+
+// The first piece before the head: where the pieces are gone, that is said.
+task<> filter::replay_blob(http::exchange& x, admission admitted) {
+    outcome& kept = *admitted.result;
+    const steady_time now = engine_.time().steady_now();
+    result<std::optional<std::string>> first = co_await read_blob_piece(
+        engine_.records(), *kept.blob, 0, std::min(x.deadline, now + options_.store_timeout));
+    if (first.has_error()) {
+        const bool corrupt = first.error() == condition::corrupt;
+        (corrupt ? metrics_.corrupt : metrics_.store_down).add();
+        http::answer_problem(x, problems::store_unavailable,
+                             {.detail = "Nothing was done.", .retry_after = retry_store});
+        co_return result<>{};
+    }
+    x.attempt = admitted.epoch;
+    x.operation_id = std::move(admitted.operation_id);
+    if (!*first) {
+        metrics_.replay_unavailable.add();
+        answer_without_body(x, kept);
+        co_return result<>{};
+    }
+    metrics_.replayed.add();
+    answer_replay(x, kept,
+                  make_blob_body(engine_.records(), engine_.time(), *kept.blob, **std::move(first),
+                                 options_.store_timeout));
+    co_return result<>{};
+}
+
+std::uint64_t filter::inline_bytes_max() const noexcept {
+    return std::min(options_.answer_bytes_max, answer_bytes_inline);
 }
 
 // Claims the key; waits a while for another request that holds it, where the route says so.
@@ -267,13 +327,7 @@ void filter::answer_admission(http::exchange& x, admission admitted) {
             metrics_.in_flight.add();
             http::answer_problem(x, problems::in_progress, {.retry_after = retry_in_flight});
             return;
-        case verdict::unknown:
-            metrics_.unknown.add();
-            http::answer_problem(
-                x, problems::outcome_unknown,
-                {.detail = "It may have run. It is not run again.", .retry_after = retry_unknown});
-            mark(x, "Lethe-Outcome", "unknown");
-            return;
+        case verdict::unknown: answer_unknown(x); return;
         case verdict::mismatch:
             metrics_.mismatch.add();
             refuse(x, problems::key_mismatch,
@@ -294,16 +348,29 @@ void filter::answer_admission(http::exchange& x, admission admitted) {
     LETHE_BUG("a claim was not forwarded");
 }
 
+void filter::answer_unknown(http::exchange& x) {
+    metrics_.unknown.add();
+    http::answer_problem(
+        x, problems::outcome_unknown,
+        {.detail = "It may have run. It is not run again.", .retry_after = retry_unknown});
+    mark(x, "Lethe-Outcome", "unknown");
+}
+
 // --- after the claim
 
-task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
-    metrics_.claimed.add();
+// From here on the exchange is the one that the claim is held for.
+void filter::begin(http::exchange& x, const claim_handle& claim) {
     x.attempt = claim->epoch();
     x.operation_id = claim->operation_id();
     x.survives_client = true;
     if (engine_.start_renewing())
         closing_.background.spawn(engine_.renew_claims(metrics_.renewals()));
+}
 
+task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
+    begin(x, claim);
+    if (engine_.time().steady_now() >= claim->lease_end())
+        co_return co_await refuse_late(x, std::move(claim));
     const result<> done = co_await rest(x);
     if (done.has_error()) {
         // No answer can be given, but the record can still be right.
@@ -314,6 +381,8 @@ task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
         co_return done;
     }
     const answer_rule rule = judge_answer(x, options_);
+    if (rule == answer_rule::unknown && may_send_again(x, claim))
+        co_return co_await send_again(x, rest, std::move(claim));
     strip_own_fields(x.response);
     switch (rule) {
         case answer_rule::store: co_return co_await keep(x, std::move(claim));
@@ -323,28 +392,43 @@ task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
     co_return co_await lose(x, std::move(claim));
 }
 
+// This process stood still, or its store did, for longer than the lease: others may have taken the
+// outcome for unknown by now, and acted on it. Nothing was sent.
+task<> filter::refuse_late(http::exchange& x, claim_handle claim) {
+    metrics_.claimed_late.add();
+    const bool may_have_run = claim->taken_over();
+    const auto closed = co_await close_released(closing_, std::move(claim));
+    if (closed.has_error()) co_return closed.error();
+    if (may_have_run)
+        answer_unknown(x);
+    else
+        http::answer_problem(x, problems::store_unavailable,
+                             {.detail = "Nothing was done.", .retry_after = retry_store});
+    co_return result<>{};
+}
+
 // Records the answer, then lets it go out.
 task<> filter::keep(http::exchange& x, claim_handle claim) {
     outcome kept = make_outcome(x, options_, engine_.time().system_now());
     if (x.response_body && is_event_stream(x.response)) {
         x.response_body = make_recording_body(closing_, std::move(claim), std::move(kept), {},
-                                              std::move(x.response_body));
+                                              std::move(x.response_body), 0);
         co_return result<>{};
     }
     const auto whole = x.response_body ? x.response_body->whole() : std::string_view{};
-    if (whole && whole->size() <= options_.answer_bytes_max) {
+    if (whole && whole->size() <= inline_bytes_max()) {
         kept.body.emplace(*whole);
     } else {
-        result<gathered> body = co_await gather(x.response_body.get(), options_.answer_bytes_max);
+        result<gathered> body = co_await gather(x.response_body.get(), inline_bytes_max());
         if (body.has_error()) {
             // Broken off: what the rest would have said, nobody knows.
             x.outcome = http::upstream_outcome::unknown;
             co_return co_await lose(x, std::move(claim));
         }
         if (!body->complete) {
-            x.response_body =
-                make_recording_body(closing_, std::move(claim), std::move(kept),
-                                    std::move(body->bytes), std::move(x.response_body));
+            x.response_body = make_recording_body(
+                closing_, std::move(claim), std::move(kept), std::move(body->bytes),
+                std::move(x.response_body), options_.answer_bytes_max);
             co_return result<>{};
         }
         kept.body.emplace(body->bytes);
@@ -365,6 +449,8 @@ task<> filter::release(http::exchange& x, claim_handle claim) {
 
 // An upstream's own 502 or the like goes out as it is; an answer that never came becomes a 504.
 task<> filter::lose(http::exchange& x, claim_handle claim) {
+    if (options_.on_unknown == unknown_rule::final)
+        co_return co_await make_final(x, std::move(claim));
     const auto closed = co_await close_unknown(closing_, std::move(claim));
     if (closed.has_error()) co_return closed.error();
     if (x.outcome == http::upstream_outcome::unknown)

@@ -274,17 +274,57 @@ TEST_F(Filter, StoreDownAfterAnswerRowIsUnknownWhenTheLeaseIsOver) {
     EXPECT_EQ(service_.calls, 1);
 }
 
-TEST_F(Filter, LargeRequestRowIs413AndNeverForwarded) {
+class LargeRequestRow : public Filter {
+ protected:
+    // The disk's thread works beside the loop.
+    static reply send(gateway& by, const request& what) {
+        reply got;
+        by.start(what, got);
+        while (got.status == 0 && !got.error) by.run_now();
+        return got;
+    }
+    static request large(char fill = 'x', std::size_t size = 300'000) {
+        request out;
+        out.body = std::string(size, fill);
+        return out;
+    }
+};
+
+TEST_F(LargeRequestRow, IsHashedForwardedOnceAndReplayed) {
     route_options options;
     options.body_bytes_max = 100;
     gateway& by = at(options);
-    request large;
-    large.body = std::string(101, 'x');
-    expect_problem(by.send(large), 413, "idempotency-body-too-large");
-    large.body = std::string(100, 'x');
-    EXPECT_EQ(by.send(large).status, 201);
+    const reply first = send(by, large());
+    EXPECT_EQ(first.status, 201);
+    EXPECT_EQ(service_.body_seen, large().body);
+    expect_replayed(send(by, large()), first);
+    expect_problem(send(by, large('y')), 422, "idempotency-key-mismatch");
+    expect_problem(send(by, large('x', 299'999)), 422, "idempotency-key-mismatch");
     EXPECT_EQ(service_.calls, 1);
-    EXPECT_EQ(by.counts.too_large.value(), 1U);
+    EXPECT_EQ(by.counts.spooled.value(), 4U);
+    EXPECT_EQ(world_.large.bytes(), 0U) << "the room is given back";
+}
+
+TEST_F(LargeRequestRow, IsTheSameInMemoryAndOnTheDisk) {
+    gateway& in_memory = at();
+    const reply first = in_memory.send(large());
+    route_options options;
+    options.body_bytes_max = 100;
+    expect_replayed(send(at(options), large()), first);
+}
+
+TEST_F(LargeRequestRow, WithoutRoomNothingIsClaimedOrForwarded) {
+    http::spool full({.directory = {}, .bytes_max = 1000});
+    route_options options;
+    options.body_bytes_max = 100;
+    gateway& by = at(options, full);
+    const reply refused = send(by, large());
+    expect_problem(refused, 503, "no-room-for-body");
+    EXPECT_TRUE(refused.has("Retry-After"));
+    EXPECT_EQ(service_.calls, 0);
+    EXPECT_TRUE(world_.records.by_key.empty());
+    EXPECT_EQ(send(at(options), large()).status, 201);
+    gateways_.clear();
 }
 
 TEST_F(Filter, LargeAnswerRowPassesThroughAndARetryGetsReplayUnavailable) {

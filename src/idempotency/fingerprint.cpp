@@ -1,15 +1,11 @@
 #include "idempotency/fingerprint.hpp"
 
 #include "base/bytes.hpp"
+#include "idempotency/body_digest.hpp"
 #include "idempotency/options.hpp"
 
 namespace lethe::idempotency {
 namespace {
-
-std::string media_type_of(const http::request_head& request) {
-    const std::string_view value = request.header.first(http::field_id::content_type).value_or("");
-    return to_lower(trim(value.substr(0, value.find(';'))));
-}
 
 std::string digest_of_fields(const http::request_head& request,
                              std::span<const std::string> names) {
@@ -24,10 +20,10 @@ std::string digest_of_fields(const http::request_head& request,
 
 }  // namespace
 
-std::string make_fingerprint(const http::request_head& request, std::string_view body,
+std::string make_fingerprint(const http::request_head& request, std::string_view body_digest,
                              std::span<const std::string> field_names) {
-    const std::string media_type = media_type_of(request);
-    const std::string body_digest = sha256(body);
+    const std::string media_type =
+        media_type_of(request.header.first(http::field_id::content_type).value_or(""));
     const std::string field_digest = digest_of_fields(request, field_names);
     return sha256_of_parts({"1", request.method_text, request.path, request.has_query ? "?" : "",
                             request.query, media_type, body_digest, field_digest});

@@ -69,6 +69,15 @@ result<std::string> parse_key(std::string_view field_value, key_rules rules) {
     return key;
 }
 
+std::string sf_string(std::string_view key) {
+    std::string out = "\"";
+    for (const char c : key) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + '"';
+}
+
 std::string caller_of_principal(std::string_view issuer, std::string_view subject) {
     return sha256_of_parts({"principal", issuer, subject});
 }

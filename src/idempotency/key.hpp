@@ -23,6 +23,9 @@ struct key_rules {
 // says so. Errors: key_malformed, key_too_long, key_not_quoted, key_not_uuid.
 [[nodiscard]] result<std::string> parse_key(std::string_view field_value, key_rules rules);
 
+// `key` as a quoted field value, as parse_key reads it.
+[[nodiscard]] std::string sf_string(std::string_view key);
+
 // What the store knows a key by.
 struct key_owner {
     std::string_view tenant;

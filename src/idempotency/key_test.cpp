@@ -122,7 +122,7 @@ TEST(Options, MistakesAreNamed) {
     EXPECT_TRUE(wrong([](auto& o) { o.fingerprint_headers = {"a b"}; }));
     EXPECT_TRUE(wrong([](auto& o) { o.not_replayed = {""}; }));
     EXPECT_TRUE(wrong([](auto& o) { o.described_by = "a>b"; }));
-    EXPECT_TRUE(wrong([](auto& o) { o.answer_bytes_max = 16 << 20; }));
+    EXPECT_TRUE(wrong([](auto& o) { o.answer_bytes_max = (1 << 30) + 1; }));
     EXPECT_TRUE(wrong([](auto& o) {
         o.mode = key_mode::required;
         o.store_down = store_down_rule::pass;

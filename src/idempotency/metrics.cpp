@@ -14,6 +14,12 @@ lethe::metrics::counter& claim(lethe::metrics::registry& in, const char* end) {
                            "Claims of idempotency keys, by how they ended.", {{"end", end}});
 }
 
+lethe::metrics::counter& settled(lethe::metrics::registry& in, const char* how) {
+    return in.make_counter("lethe_idempotency_unknown_settled_total",
+                           "Unknown outcomes that a retry met, by what was done about them.",
+                           {{"how", how}});
+}
+
 lethe::metrics::counter& late(lethe::metrics::registry& in, const char* result) {
     return in.make_counter("lethe_idempotency_late_writes_total",
                            "Ends of claims that the store did not take at once.",
@@ -41,8 +47,16 @@ metrics::metrics(lethe::metrics::registry& in)
       unscoped(request(in, "unscoped")),
       too_large(request(in, "too_large")),
       store_down(request(in, "store_down")),
+      claimed_late(request(in, "claimed_late")),
       corrupt(request(in, "corrupt")),
       passed(request(in, "passed")),
+      resent(settled(in, "resent")),
+      made_final(settled(in, "final")),
+      reconciled_done(settled(in, "reconciled_done")),
+      reconciled_not_done(settled(in, "reconciled_not_done")),
+      reconciled_unclear(settled(in, "reconciled_unclear")),
+      spooled(in.make_counter("lethe_idempotency_bodies_spooled_total",
+                              "Keyed requests whose body went to a temporary file.")),
       waits(in.make_counter("lethe_idempotency_waits_total",
                             "Requests that waited for the outcome of another with the same key.")),
       stored(claim(in, "stored")),

@@ -23,8 +23,19 @@ struct metrics {
     lethe::metrics::counter& unscoped;
     lethe::metrics::counter& too_large;
     lethe::metrics::counter& store_down;
+    lethe::metrics::counter& claimed_late;  // the lease was over before anything was sent
     lethe::metrics::counter& corrupt;
     lethe::metrics::counter& passed;  // unprotected, because the store was away
+
+    // Retries that took an unknown outcome over, by what the route says about it.
+    lethe::metrics::counter& resent;
+    lethe::metrics::counter& made_final;
+    lethe::metrics::counter& reconciled_done;
+    lethe::metrics::counter& reconciled_not_done;
+    lethe::metrics::counter& reconciled_unclear;
+
+    // Bodies that were too large for memory.
+    lethe::metrics::counter& spooled;
 
     // Requests that waited for another one's outcome.
     lethe::metrics::counter& waits;

@@ -43,6 +43,32 @@ enum class expired_rule : std::uint8_t {
     reject,  // 409 key-expired while the tombstone lives: safer where money moves
 };
 
+// What a retry does about an outcome that nobody knows.
+enum class unknown_rule : std::uint8_t {
+    hold,       // 409 outcome-unknown
+    reconcile,  // asks the service at `reconcile`, with the key
+    resend,     // sends it once more; only to a backend that dedups
+    final,      // the outcome is the 504, or what an intermediary answered, and is replayed
+};
+
+// Which bodies are the same request.
+enum class body_rule : std::uint8_t {
+    bytes,    // byte for byte
+    meaning,  // JSON by its canonical text (RFC 8785), multipart without its boundary
+};
+
+// What a key on another operation means.
+enum class key_space_rule : std::uint8_t {
+    api,        // 422: one key, one request
+    operation,  // each method and path has keys of its own
+};
+
+// GraphQL requests in an array.
+enum class batch_rule : std::uint8_t {
+    refuse,  // 400 with a key
+    unit,    // one request like others: all of it under one key
+};
+
 // The store cannot be asked before the claim.
 enum class store_down_rule : std::uint8_t {
     refuse,  // 503
@@ -76,19 +102,36 @@ struct route_options {
     // How long `expired: reject` remembers a key after its record has expired.
     std::chrono::milliseconds tombstone = std::chrono::days{30};
 
-    // A keyed request with a larger body gets 413: it is held in memory for the fingerprint.
+    // A keyed request's body is held in memory up to so much, in a temporary file beyond.
     std::uint64_t body_bytes_max = 1024 * 1024;
-    // A larger answer passes through, and a retry gets 409 replay-unavailable. At most
+    // Up to answer_bytes_inline an answer stands in the key's record, beyond it in records of its
+    // own. A larger one than this passes through, and a retry gets 409 replay-unavailable. At most
     // `answer_bytes_limit`.
-    std::uint64_t answer_bytes_max = 1024 * 1024;
+    std::uint64_t answer_bytes_max = 16 * 1024 * 1024;
 
     // Request fields that belong to the fingerprint besides method, path, query, media type and
     // body. See may_be_fingerprinted().
     std::vector<std::string> fingerprint_headers;
+    body_rule fingerprint_body = body_rule::bytes;
+    // JSONPaths (see json_path.hpp): of a JSON body only what they select counts. Needs
+    // body_rule::meaning.
+    std::vector<std::string> fingerprint_paths;
+    key_space_rule key_space = key_space_rule::api;
+    // POST carries GraphQL: only mutations take a key, which may stand in the document, too; see
+    // graphql_request.hpp.
+    bool graphql = false;
+    batch_rule graphql_batch = batch_rule::refuse;
     // Answer fields that are not replayed besides those that never are.
     std::vector<std::string> not_replayed;
 
     answer_rule on_500 = answer_rule::store;
+    // The service itself makes a repeated request of one key take effect once.
+    bool backend_dedups = false;
+    unknown_rule on_unknown = unknown_rule::hold;
+    // Where `on_unknown: reconcile` asks with GET: a path with "{key}" in path or query, for which
+    // the key is put, percent-encoded. 200: done, and that answer is the outcome; 404: not done,
+    // and never will be; all else: still unknown.
+    std::string reconcile;
     store_down_rule store_down = store_down_rule::refuse;
     // How long one step waits for the store.
     std::chrono::milliseconds store_timeout = std::chrono::seconds{2};
@@ -98,8 +141,8 @@ struct route_options {
     std::string described_by = "urn:lethe:docs:idempotency";
 };
 
-// The store's limit for a record is 16 MiB; head and bookkeeping need some of it.
-inline constexpr std::uint64_t answer_bytes_limit = 15 * 1024 * 1024;
+inline constexpr std::uint64_t answer_bytes_inline = 1024 * 1024;
+inline constexpr std::uint64_t answer_bytes_limit = 1024 * 1024 * 1024;
 
 // Fields that differ between retries of one request by their nature may not be part of its
 // fingerprint: Authorization, Cookie, traceparent, User-Agent, Date, the key itself and the like.

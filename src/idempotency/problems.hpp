@@ -9,11 +9,10 @@ inline constexpr http::problem_type key_required{"idempotency-key-required", 400
                                                  "This request needs an Idempotency-Key"};
 inline constexpr http::problem_type key_malformed{"idempotency-key-malformed", 400,
                                                   "The Idempotency-Key cannot be read"};
+inline constexpr http::problem_type batch_refused{
+    "idempotency-batch-refused", 400, "A batch of GraphQL requests cannot share one key"};
 inline constexpr http::problem_type key_unscoped{"idempotency-key-unscoped", 400,
                                                  "The Idempotency-Key belongs to nobody"};
-inline constexpr http::problem_type body_too_large{
-    "idempotency-body-too-large", 413,
-    "The body is too large for a request with an Idempotency-Key"};
 inline constexpr http::problem_type key_mismatch{
     "idempotency-key-mismatch", 422, "The Idempotency-Key was used for a different request"};
 inline constexpr http::problem_type in_progress{

@@ -2,24 +2,30 @@
 
 #include "http/fields.hpp"
 #include "idempotency/errors.hpp"
+#include "idempotency/options.hpp"
 
 #include <concepts>
 
 namespace lethe::idempotency {
 namespace {
 
-// Layout: "LI", version, state, epoch, nonce, fingerprint, created, lease_until, expires; then for
-// a done record: status (16 bits), completed, origin, count of fields, name and value each, 0 or 1
-// for whether there is a body, the body. Numbers are little-endian and of fixed width; texts have a
-// 32-bit length in front. Times are milliseconds.
+// Layout: "LI", version, state, epoch, nonce, execution, fingerprint, created, lease_until,
+// expires; then for a done record: status (16 bits), completed, origin, count of fields, name and
+// value each, then 0, or 1 and the body, or 2 and a blob's name and length. Numbers are
+// little-endian and of fixed width; texts have a 32-bit length in front. Times are milliseconds.
 constexpr std::string_view magic = "LI";
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t format_version = 2;
 constexpr std::uint32_t header_lines_max = 4096;
+constexpr std::uint8_t body_absent = 0;
+constexpr std::uint8_t body_inline = 1;
+constexpr std::uint8_t body_in_blob = 2;
 
 template <std::unsigned_integral Number>
 void append_number(std::string& out, Number value) {
+    char bytes[sizeof(Number)];
     for (std::size_t i = 0; i < sizeof(Number); ++i)
-        out += static_cast<char>((value >> (8 * i)) & 0xff);
+        bytes[i] = static_cast<char>((value >> (8 * i)) & 0xff);
+    out.append(bytes, sizeof bytes);
 }
 
 void append_time(std::string& out, system_time value) {
@@ -46,8 +52,14 @@ void append_outcome(std::string& out, const outcome& value) {
         append_text(out, name);
         append_text(out, text);
     }
-    append_number(out, static_cast<std::uint8_t>(value.body ? 1 : 0));
+    LETHE_ASSERT(!(value.body && value.blob));
+    append_number(out, value.body ? body_inline : value.blob ? body_in_blob : body_absent);
     if (value.body) append_text(out, *value.body);
+    if (value.blob) {
+        LETHE_ASSERT(value.blob->name.size() == nonce_bytes);
+        out += value.blob->name;
+        append_number(out, value.blob->bytes);
+    }
 }
 
 // Takes bytes off the front; after the first failure everything fails.
@@ -113,9 +125,14 @@ outcome read_outcome(reader& in) {
         in.require(http::is_token(name) && http::is_field_value(value));
         out.header.emplace_back(name, value);
     }
-    const auto has_body = in.number<std::uint8_t>();
-    in.require(has_body <= 1);
-    if (has_body == 1) out.body.emplace(in.text());
+    const auto where = in.number<std::uint8_t>();
+    in.require(where <= body_in_blob);
+    if (where == body_inline) out.body.emplace(in.text());
+    if (where == body_in_blob) {
+        const std::string_view name = in.raw(nonce_bytes);
+        out.blob.emplace(std::string(name), in.number<std::uint64_t>());
+        in.require(out.blob->bytes > 0 && out.blob->bytes <= answer_bytes_limit);
+    }
     return out;
 }
 
@@ -123,15 +140,17 @@ outcome read_outcome(reader& in) {
 
 std::string encode_record(const key_record& value) {
     LETHE_ASSERT(value.epoch > 0 && value.nonce.size() == nonce_bytes);
+    LETHE_ASSERT(value.execution.size() == nonce_bytes);
     LETHE_ASSERT(value.fingerprint.size() == fingerprint_bytes);
     LETHE_ASSERT((value.state == record_state::done) == value.result.has_value());
     std::string out;
-    out.reserve(96 + (value.result ? encoded_outcome_bytes(*value.result) : 0));
+    out.reserve(112 + (value.result ? encoded_outcome_bytes(*value.result) : 0));
     out += magic;
     append_number(out, format_version);
     append_number(out, static_cast<std::uint8_t>(value.state));
     append_number(out, value.epoch);
     out += value.nonce;
+    out += value.execution;
     out += value.fingerprint;
     append_time(out, value.created);
     append_time(out, value.lease_until);
@@ -153,6 +172,7 @@ result<key_record> decode_record(std::string_view bytes) {
     out.epoch = in.number<std::uint64_t>();
     in.require(out.epoch > 0 && out.epoch <= epoch_max);
     out.nonce = in.raw(nonce_bytes);
+    out.execution = in.raw(nonce_bytes);
     out.fingerprint = in.raw(fingerprint_bytes);
     out.created = in.time();
     out.lease_until = in.time();

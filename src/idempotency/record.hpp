@@ -18,6 +18,14 @@
 
 namespace lethe::idempotency {
 
+// A body that is too large for the record stands in records of its own (blob.hpp).
+struct blob_reference {
+    std::string name;  // nonce_bytes long
+    std::uint64_t bytes = 0;
+
+    bool operator==(const blob_reference&) const = default;
+};
+
 // What a retry gets to read.
 struct outcome {
     int status = 0;         // 200 to 599
@@ -27,8 +35,11 @@ struct outcome {
     std::string origin;
     // In order, as they are to be replayed.
     std::vector<std::pair<std::string, std::string>> header;
-    // nullopt: it was too large to keep, or a stream.
+    // Neither of the two: it was too large to keep, or a stream. Never both.
     std::optional<std::string> body;
+    std::optional<blob_reference> blob = {};
+
+    [[nodiscard]] bool has_body() const noexcept { return body || blob; }
 
     bool operator==(const outcome&) const = default;
 };
@@ -44,6 +55,9 @@ struct key_record {
     record_state state = record_state::claimed;
     std::uint64_t epoch = 0;  // 1 or more; grows with each claim of the key
     std::string nonce;        // random, nonce_bytes long: tells the claim from all others
+    // Names what is executed, nonce_bytes long: the first claim's nonce, kept by the claims that
+    // take its unknown outcome over, so that a session change of either takes effect once.
+    std::string execution;
     std::string fingerprint;  // fingerprint_bytes long
     system_time created;      // when it was claimed
     system_time lease_until;

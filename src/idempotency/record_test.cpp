@@ -15,6 +15,7 @@ key_record claimed() {
     key_record out;
     out.epoch = 7;
     out.nonce = std::string(nonce_bytes, 'n');
+    out.execution = std::string(nonce_bytes, 'e');
     out.fingerprint = std::string(fingerprint_bytes, 'f');
     out.created = at(1'700'000'000'000);
     out.lease_until = at(1'700'000'030'000);
@@ -46,6 +47,9 @@ TEST(Record, ComesBackAsItWasWritten) {
     EXPECT_EQ(decode_record(encode_record(record)).value(), record);
     record.result->body.emplace();
     EXPECT_EQ(decode_record(encode_record(record)).value(), record);
+    record.result->body.reset();
+    record.result->blob.emplace(std::string(nonce_bytes, 'b'), 5'000'000U);
+    EXPECT_EQ(decode_record(encode_record(record)).value(), record);
 }
 
 TEST(Record, EveryTruncationAndExtensionIsCorrupt) {
@@ -60,7 +64,7 @@ TEST(Record, EveryTruncationAndExtensionIsCorrupt) {
 
 TEST(Record, ALaterVersionIsCorruptAndNotAbsent) {
     std::string bytes = encode_record(claimed());
-    bytes[2] = 2;
+    bytes[2] = 3;
     EXPECT_TRUE(decode_record(bytes).error() == condition::corrupt);
 }
 

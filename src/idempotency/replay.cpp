@@ -17,11 +17,6 @@ using http::field_line;
 
 constexpr std::string_view expose_headers = "Access-Control-Expose-Headers";
 
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-    return text.size() >= prefix.size() &&
-           equal_ignoring_case(text.substr(0, prefix.size()), prefix);
-}
-
 // True only of the one answer, its moment or its connection.
 bool is_never_replayed(const field_line& line) {
     switch (line.id) {
@@ -36,8 +31,11 @@ bool is_never_replayed(const field_line& line) {
         case field_id::tracestate:
         case field_id::www_authenticate:
         case field_id::x_request_id: return true;
-        // A session change is part of the outcome; the session filter applies it at most once.
-        case field_id::lethe: return !starts_with_ignoring_case(line.name, "Lethe-Session-");
+        // A session change is part of the outcome; the session filter applies it at most once. And
+        // that nobody knows is, where the route makes it final.
+        case field_id::lethe:
+            return !starts_with_ignoring_case(line.name, "Lethe-Session-") &&
+                   !equal_ignoring_case(line.name, "Lethe-Outcome");
         default: break;
     }
     if (http::is_hop_by_hop(line.id)) return true;
@@ -97,6 +95,11 @@ outcome make_outcome(const http::exchange& x, const route_options& options, syst
 
 void answer_replay(http::exchange& x, outcome result) {
     LETHE_ASSERT(result.body.has_value());
+    std::string body = *std::move(result.body);
+    answer_replay(x, result, body.empty() ? nullptr : http::make_owned_body(std::move(body)));
+}
+
+void answer_replay(http::exchange& x, const outcome& result, http::body_ptr body) {
     x.replayed = true;
     x.response.status = result.status;
     x.response.header.clear();
@@ -109,8 +112,7 @@ void answer_replay(http::exchange& x, outcome result) {
         x.response.header.append_borrowed("Idempotency-Key", *key);
     x.response.header.add("Lethe-Original-Date", http::http_date(result.completed));
     expose_to_browser(x, "Idempotent-Replayed, Idempotency-Key, Lethe-Original-Date");
-    x.response_body =
-        result.body->empty() ? nullptr : http::make_owned_body(*std::move(result.body));
+    x.response_body = std::move(body);
 }
 
 void answer_without_body(http::exchange& x, const outcome& result) {
@@ -122,6 +124,18 @@ void answer_without_body(http::exchange& x, const outcome& result) {
         if (equal_ignoring_case(name, "Location")) x.response.header.add(name, value);
     x.response.header.add("Lethe-Original-Date", http::http_date(result.completed));
     expose_to_browser(x, "Location, Lethe-Original-Date");
+}
+
+void strip_own_fields(http::response_head& answer) {
+    answer.header.remove("Lethe-Idempotency");
+    answer.header.remove("Lethe-Outcome");
+    answer.header.remove("Lethe-Original-Date");
+    answer.header.remove("Lethe-Original-Status");
+}
+
+void mark(http::exchange& x, std::string_view name, std::string_view value) {
+    x.response.header.append_borrowed(name, value);
+    expose_to_browser(x, name);
 }
 
 void expose_to_browser(http::exchange& x, std::string_view field_names) {

@@ -14,8 +14,9 @@ namespace lethe::idempotency::test {
 
 class Filter : public ::testing::Test {
  protected:
-    gateway& at(route_options options = {}) {
-        gateways_.push_back(std::make_unique<gateway>(world_, std::move(options)));
+    gateway& at(route_options options = {}) { return at(std::move(options), world_.large); }
+    gateway& at(route_options options, http::spool& large) {
+        gateways_.push_back(std::make_unique<gateway>(world_, std::move(options), large));
         return *gateways_.back();
     }
     static request with_key(std::string_view key) {

@@ -16,7 +16,9 @@ bool reply::has(std::string_view name) const {
     return false;
 }
 
-gateway::gateway(world& in, route_options options)
+gateway::gateway(world& in, route_options options) : gateway(in, std::move(options), in.large) {}
+
+gateway::gateway(world& in, route_options options, http::spool& large)
     : store(in.records, in.time),
       world_(in),
       random_(make_seeded_random(in.seed++)),
@@ -26,7 +28,8 @@ gateway::gateway(world& in, route_options options)
       spawner_(std::make_unique<loop_spawner>(*loop_)) {
     abort_on_bug(true);
     std::vector<std::unique_ptr<http::filter>> filters;
-    filters.push_back(std::make_unique<filter>(rules, std::move(options), counts, *spawner_));
+    filters.push_back(
+        std::make_unique<filter>(rules, std::move(options), counts, *spawner_, large));
     chain_ = std::make_unique<http::chain>(std::move(filters), service_);
 }
 

@@ -173,6 +173,10 @@ class faulty_store final : public store::store {
             out.version = {++records_.versions};
             records_.by_key[put->key] = {put->value, out.version, clock_.system_now() + put->ttl,
                                          put->subject};
+        } else if (const auto* gone = std::get_if<lethe::store::erase>(&one)) {
+            out.present = find(gone->key);
+            out.done = out.present && holds(gone->expect, out.present);
+            if (out.done) records_.by_key.erase(gone->key);
         } else {
             LETHE_ASSERT(false);  // this folder asks for nothing else
         }
@@ -237,6 +241,10 @@ struct service_script {
     int calls = 0;
     std::vector<std::uint64_t> attempts;
     std::string key_seen;
+    int status_of_get = 0;  // instead of `status`, for GET
+    std::string method_seen;
+    std::string path_seen;
+    std::string query_seen;
     bool survives_seen = false;  // x.survives_client when the service was asked
     std::string body_seen;
 };
@@ -251,6 +259,9 @@ class scripted_service final : public http::handler {
             script_.attempts.push_back(x.attempt);
         }
         script_.survives_seen = x.survives_client;
+        script_.method_seen = x.request.method_text;
+        script_.path_seen = x.request.path;
+        script_.query_seen = x.request.query;
         script_.key_seen = x.request.header.first("Idempotency-Key").value_or("");
         const auto body = co_await http::read_whole(x.request_body.get(), 1 << 24);
         script_.body_seen = body.value();
@@ -261,7 +272,9 @@ class scripted_service final : public http::handler {
         if (script_.dies) co_await hang();
         x.outcome = outcome;
         if (script_.error) co_return *script_.error;
-        x.response.status = script_.status;
+        const bool is_get = x.request.method == http::method::get;
+        x.response.status =
+            is_get && script_.status_of_get != 0 ? script_.status_of_get : script_.status;
         for (const auto& [name, value] : script_.header) x.response.header.add(name, value);
         x.response_body =
             script_.make_body ? script_.make_body() : http::make_owned_body(script_.body);
@@ -321,6 +334,7 @@ class world;
 class gateway {
  public:
     gateway(world& in, route_options options);
+    gateway(world& in, route_options options, http::spool& large);
     ~gateway();
 
     reply send(request what);
@@ -362,6 +376,7 @@ class world {
     shared_records records;
     service_script service;
     std::uint64_t seed = 1;  // of the next gateway
+    http::spool large{{}};
 };
 
 // Runs all until nothing is left to do, their turns shuffled by the seed.
