@@ -4,6 +4,14 @@
 
 namespace lethe::upstream {
 
+namespace {
+
+bool is_in(const std::vector<bool>& excluded, std::size_t replica) {
+    return replica < excluded.size() && excluded[replica];
+}
+
+}  // namespace
+
 balancer::balancer(const options& of, std::function<std::uint64_t()> random)
     : options_(of), random_(std::move(random)), state_(of.replicas.size()) {
     // Workers and processes start at different places, or the first replica gets all first
@@ -17,7 +25,8 @@ std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<boo
         candidates_.clear();
         for (std::size_t i = 0; i < state_.size(); ++i) {
             const state& one = state_[i];
-            if (!one.healthy || excluded[i] || one.under_way >= options_.connections_max) continue;
+            if (!one.healthy || is_in(excluded, i) || one.under_way >= options_.connections_max)
+                continue;
             if (ejected_too || one.ejected_until <= now) candidates_.push_back(i);
         }
         if (!candidates_.empty()) return choose(candidates_);
@@ -43,7 +52,7 @@ std::optional<std::size_t> balancer::choose(const std::vector<std::size_t>& amon
 
 bool balancer::any_usable(const std::vector<bool>& excluded) const {
     for (std::size_t i = 0; i < state_.size(); ++i)
-        if (state_[i].healthy && !excluded[i]) return true;
+        if (state_[i].healthy && !is_in(excluded, i)) return true;
     return false;
 }
 

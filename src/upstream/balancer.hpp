@@ -17,7 +17,8 @@ class balancer {
     // `random` answers any 64 bits.
     balancer(const options& of, std::function<std::uint64_t()> random);
 
-    // A replica that is in use, has room and is not in `excluded`; nullopt: none. When every
+    // A replica that is in use, has room and is not marked in `excluded`, which may be
+    // shorter than the list; nullopt: none. When every
     // replica was ejected, the ejected ones are tried: some answer is better than none.
     [[nodiscard]] std::optional<std::size_t> pick(steady_time now,
                                                   const std::vector<bool>& excluded);

@@ -30,6 +30,10 @@ bool is_rebuilt(field_id id) {
 // "name: earlier, own"; earlier values come from a trusted proxy, or were taken away before.
 void append_extended(std::string& out, std::string_view name, const http::fields& header,
                      field_id id, std::string_view own) {
+    if (!header.first(id)) {
+        http::append_field(out, name, own);
+        return;
+    }
     out += name;
     out += ": ";
     for (const field_line& line : header)
@@ -77,8 +81,9 @@ void append_framing(std::string& out, const http::exchange& x) {
 }
 
 bool backend_may_say(std::string_view name) {
-    static constexpr std::array<std::string_view, 4> allowed = {
-        "lethe-session-patch", "lethe-session-if", "lethe-session-op", "lethe-idempotency"};
+    static constexpr std::array<std::string_view, 6> allowed = {
+        "lethe-session-patch",   "lethe-session-if",  "lethe-session-op",
+        "lethe-session-version", "lethe-idempotency", "lethe-original-status"};
     return std::any_of(allowed.begin(), allowed.end(),
                        [name](std::string_view one) { return equal_ignoring_case(one, name); });
 }

@@ -15,7 +15,7 @@ void write_request_head(std::string& out, const http::exchange& x);
 
 // Takes away what an answer may not bring to the client or to a filter: fields of the connection,
 // and Lethe-* fields other than those a backend may speak (Lethe-Session-Patch, -If, -Op,
-// Lethe-Idempotency).
+// -Version, Lethe-Idempotency).
 void clean_answer(http::response_head& answer, bool keep_content_length);
 
 }  // namespace lethe::upstream

@@ -2,6 +2,8 @@
 // obeys.
 #pragma once
 
+#include "base/secret.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -51,12 +53,23 @@ struct ejection_options {
     bool operator==(const ejection_options&) const = default;
 };
 
+// What the gateway says to the service is signed with it (signature.hpp).
+struct signature_options {
+    std::string key_id;
+    secret key;
+
+    bool operator==(const signature_options& other) const {
+        return key_id == other.key_id && key.reveal() == other.key.reveal();
+    }
+};
+
 struct options {
     std::string name;
     std::vector<replica> replicas;  // at least one, no two equal
     balance_rule balance = balance_rule::least_requests;
     std::optional<health_options> health;  // nullopt: no active checks
     ejection_options ejection;
+    std::optional<signature_options> signature{};
 
     std::chrono::milliseconds connect_timeout{2'000};
     // From the request's last byte to the whole head of the answer.

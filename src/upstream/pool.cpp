@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "http/problems.hpp"
+#include "net/end_of_turn.hpp"
 #include "net/errors.hpp"
 #include "upstream/forward.hpp"
 #include "upstream/problems.hpp"
@@ -34,6 +35,17 @@ class waiting_scope {
  private:
     http::exchange& exchange_;
 };
+
+// A keyed request would need the next attempt's number: that is for who counts them.
+bool may_go_again(const http::exchange& x) {
+    return http::is_idempotent(x.request.method) &&
+           (x.attempt == 0 || x.request.method == http::method::get);
+}
+
+void mark(std::vector<bool>& tried, std::size_t replica) {
+    if (tried.size() <= replica) tried.resize(replica + 1);
+    tried[replica] = true;
+}
 
 // The body can be sent (again) from its start.
 bool can_send_body(http::exchange& x, bool first_try) {
@@ -97,13 +109,13 @@ void pool::set_healthy(std::size_t replica, bool yes) {
 task<> pool::handle(http::exchange& x) {
     x.upstream_name = options_.name;
     x.outcome = http::upstream_outcome::not_sent;
-    std::vector<bool> tried(options_.replicas.size());
+    std::vector<bool> tried;  // stays empty when all goes well
     bool fresh = false;
     bool sent_again = false;
     bool first_try = true;
     attempt last = attempt::not_sent;
     while (!x.client_gone || x.survives_client) {
-        const auto picked = balancer_.pick(worker_.time().steady_now(), tried);
+        const auto picked = balancer_.pick(worker_.turn_time(), tried);
         if (!picked) {
             if (!balancer_.any_usable(tried)) break;
             const result<room> made = co_await make_room(x);
@@ -115,8 +127,17 @@ task<> pool::handle(http::exchange& x) {
         if (!std::exchange(first_try, false)) metrics_.retries.add();
         ++x.upstream_tries;
         balancer_.begin(*picked);
-        const result<attempt> done = co_await ask(x, *picked, fresh);
-        last = done.has_value() ? *done : attempt::cancelled;
+        // A request that must not be sent twice gets a connection that was alive a moment ago.
+        connection with = fresh ? nullptr : take_kept(*picked, !may_go_again(x));
+        const bool was_kept = with != nullptr;
+        if (!was_kept) {
+            const result<attempt> opened = co_await open_for(x, *picked, with);
+            last = opened.has_value() ? *opened : attempt::cancelled;
+        }
+        if (with) {
+            const result<attempt> done = co_await transfer(x, *picked, std::move(with), was_kept);
+            last = done.has_value() ? *done : attempt::cancelled;
+        }
         if (last == attempt::answered) {
             metrics_.answered.add();
             co_return result<>{};
@@ -127,18 +148,18 @@ task<> pool::handle(http::exchange& x) {
             last == attempt::timed_out)
             break;
         if (last == attempt::not_sent) {
-            tried[*picked] = true;
+            mark(tried, *picked);
             continue;
         }
         // Something was sent. It may have run, so only an idempotent request goes again.
-        if (!http::is_idempotent(x.request.method)) break;
+        if (!may_go_again(x)) break;
         if (last == attempt::stale) {
             fresh = true;
             continue;
         }
         // Once only: a request that brings its replicas down must not be led to all of them.
         if (std::exchange(sent_again, true)) break;
-        tried[*picked] = true;
+        mark(tried, *picked);
     }
     answer_failure(x, last);
     if (x.client_gone && !x.survives_client) co_return LETHE_ERR(http::errc::cancelled);
@@ -161,7 +182,7 @@ task<pool::room> pool::make_room(http::exchange& x) {
 
 pool::connection pool::take_kept(std::size_t replica, bool check) {
     std::vector<kept>& idle = kept_[replica];
-    const steady_time now = worker_.time().steady_now();
+    const steady_time now = worker_.turn_time();
     while (!idle.empty()) {
         kept last = std::move(idle.back());
         idle.pop_back();
@@ -189,23 +210,18 @@ task<pool::connection> pool::open(std::size_t replica, steady_time deadline) {
                                                         http::head_limits{}, timeouts_of(options_));
 }
 
-task<pool::attempt> pool::ask(http::exchange& x, std::size_t replica, bool fresh) {
-    // A request that must not be sent twice gets a connection that was alive a moment ago.
-    connection with = fresh ? nullptr : take_kept(replica, !http::is_idempotent(x.request.method));
-    const bool was_kept = with != nullptr;
-    if (!was_kept) {
-        result<connection> opened = co_await open(replica, x.deadline);
-        if (opened.has_error()) {
-            if (opened.error() == condition::cancelled) co_return attempt::cancelled;
-            log::warn("upstream.connect_failed", {{"upstream", options_.name},
-                                                  {"replica", authorities_[replica]},
-                                                  {"error", describe(opened.error())}});
-            failed(replica);
-            co_return attempt::not_sent;
-        }
-        with = *std::move(opened);
+task<pool::attempt> pool::open_for(http::exchange& x, std::size_t replica, connection& into) {
+    result<connection> opened = co_await open(replica, x.deadline);
+    if (opened.has_value()) {
+        into = *std::move(opened);
+        co_return attempt::not_sent;
     }
-    co_return co_await transfer(x, replica, std::move(with), was_kept);
+    if (opened.error() == condition::cancelled) co_return attempt::cancelled;
+    log::warn("upstream.connect_failed", {{"upstream", options_.name},
+                                          {"replica", authorities_[replica]},
+                                          {"error", describe(opened.error())}});
+    failed(replica);
+    co_return attempt::not_sent;
 }
 
 task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, connection with,
@@ -218,7 +234,15 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
         write_request_head(head_, x);
         // A copy: while this request waits for a slow peer, others write their heads into head_.
         const std::string_view head = x.memory().copy(head_);
-        done = co_await c.send(head, x.request_body.get(), x.deadline);
+        net::end_of_turn end(worker_);
+        if (end.worth_waiting()) co_await end.wait();
+        bool sent = false;
+        if (!x.request_body) {
+            const result<net::written> tried = c.try_send(head);
+            if (tried.has_error()) done = tried.error();
+            sent = tried.has_error() || *tried == net::written::all;
+        }
+        if (!sent) done = co_await c.send(head, x.request_body.get(), x.deadline);
         // A peer that does not take the rest may have said why: an answer is worth more than the
         // error.
         if (done.has_value() ||
@@ -264,7 +288,7 @@ void pool::give_back(std::size_t replica, connection with) {
     balancer_.end(replica);
     if (with->reusable() && kept_[replica].size() < options_.keep_alive_max) {
         with->next_exchange();
-        kept_[replica].push_back({std::move(with), worker_.time().steady_now()});
+        kept_[replica].push_back({std::move(with), worker_.turn_time()});
     }
     room_.notify_one();
 }

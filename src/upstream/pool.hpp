@@ -49,7 +49,9 @@ class pool final : public http::handler {
         cancelled,        // the client left
     };
 
-    task<attempt> ask(http::exchange& x, std::size_t replica, bool fresh);
+    // Opens `into`; where that fails it stays empty, and the answer says what became of the
+    // attempt.
+    task<attempt> open_for(http::exchange& x, std::size_t replica, connection& into);
     task<attempt> transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept);
     enum class room : std::uint8_t { free, refused };
     task<room> make_room(http::exchange& x);
