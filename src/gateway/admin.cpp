@@ -18,10 +18,12 @@ void answer_text(http::exchange& x, int status, std::string_view type, std::stri
 
 task<> admin_handler::handle(http::exchange& x) {
     const std::string_view path = x.request.path;
+    if (subject_api::takes(path)) co_return co_await subjects_.handle(x);
     const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics";
     if (!known) {
-        http::answer_problem(x, problems::no_route,
-                             {"The admin listener has /healthz, /readyz and /metrics."});
+        http::answer_problem(
+            x, problems::no_route,
+            {"The admin listener has /healthz, /readyz, /metrics and /lethe/v1/."});
         co_return result<>{};
     }
     if (x.request.method != http::method::get && x.request.method != http::method::head) {

@@ -1,6 +1,8 @@
-// The admin listener: /healthz, /readyz, /metrics. For operators and orchestrators, not for users.
+// The admin listener: /healthz, /readyz, /metrics, and /lethe/v1/ (subject_api.hpp). For operators
+// and orchestrators, not for users.
 #pragma once
 
+#include "gateway/subject_api.hpp"
 #include "http/filter.hpp"
 
 #include <functional>
@@ -16,11 +18,13 @@ struct admin_source {
 
 class admin_handler final : public http::handler {
  public:
-    explicit admin_handler(admin_source from) : from_(std::move(from)) {}
+    admin_handler(admin_source from, subject_api subjects)
+        : from_(std::move(from)), subjects_(std::move(subjects)) {}
     task<> handle(http::exchange& x) override;
 
  private:
     admin_source from_;
+    subject_api subjects_;
 };
 
 }  // namespace lethe::gateway

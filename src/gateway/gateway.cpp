@@ -46,7 +46,15 @@ std::size_t worker_count(const config::configuration& of) {
     return of.workers != 0 ? of.workers : std::max(1U, std::thread::hardware_concurrency());
 }
 
+std::shared_ptr<const session::handle_keys> make_handle_keys(const config::configuration& from,
+                                                             const std::string& own_key) {
+    if (!from.session_api) return nullptr;
+    const std::vector<std::string>& given = from.session_api->keys;
+    return std::make_shared<session::handle_keys>(given.empty() ? std::vector{own_key} : given);
+}
+
 result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configuration from,
+                                                              const std::string& own_handle_key,
                                                               std::string& why) {
     auto out = std::make_shared<shared_parts>();
     identity::loaded_issuers loaded = identity::load_issuers(from.issuers);
@@ -58,11 +66,19 @@ result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configurat
         return LETHE_ERR(errc::cannot_start);
     }
     out->issuers = std::move(loaded.issuers);
+    session::loaded_keyring keys =
+        session::load_keyring(from.sessions.keys, from.sessions.retired_keys);
+    if (!keys.problem.empty()) {
+        why = "sessions.keys: " + keys.problem;
+        return LETHE_ERR(errc::cannot_start);
+    }
+    out->session_keys = std::move(keys.ring);
     std::vector<identity::authenticate_options> authenticated;
     for (const config::route_options& one : from.routes)
         if (one.authenticate) authenticated.push_back(*one.authenticate);
     out->identity_fields = identity::forwarded_fields(authenticated);
     out->trusted = trusted_peers(from.trusted_proxies);
+    out->handle_keys = make_handle_keys(from, own_handle_key);
     out->config = std::move(from);
     return std::shared_ptr<const shared_parts>(std::move(out));
 }
@@ -71,7 +87,7 @@ result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configurat
 std::set<std::string> used_stores(const config::configuration& of) {
     std::set<std::string> out;
     for (const config::route_options& one : of.routes) {
-        if (one.session) out.insert(one.session->store);
+        if (one.session && !one.session->store.empty()) out.insert(one.session->store);
         if (one.idempotency) out.insert(one.idempotency->store);
     }
     return out;
@@ -88,15 +104,22 @@ error_code make_error_code(errc e) noexcept {
 
 result<std::unique_ptr<gateway>> gateway::start(config::configuration with, std::string& why) {
     std::unique_ptr<gateway> made(new gateway());
-    LETHE_TRY(made->shared_, make_shared_parts(std::move(with), why));
+    made->own_handle_key_ = make_secure_random()->bytes(session::handle_key_bytes_min);
+    LETHE_TRY(made->shared_, make_shared_parts(std::move(with), made->own_handle_key_, why));
     const result<> opened = made->open_stores(why);
     if (opened.has_error()) return opened.error();
+    const config::server_limits& limits = made->config().limits;
+    made->large_bodies_ = std::make_unique<http::spool>(
+        http::spool_options{.directory = limits.spool_directory, .bytes_max = limits.spool_bytes});
     for (unsigned i = 0; i < worker_count(made->config()); ++i)
-        made->workers_.push_back(std::make_unique<gateway_worker>(i, made->stores_, made->shared_));
+        made->workers_.push_back(std::make_unique<gateway_worker>(
+            i, made->stores_, *made->large_bodies_, made->shared_));
     const result<> listening = made->listen(why);
     if (listening.has_error()) return listening.error();
     for (const auto& one : made->workers_) one->worker().start();
     made->start_health_checks();
+    made->workers_.front()->worker().post(
+        [&first = *made->workers_.front()] { first.examine_stores(); });
     return made;
 }
 
@@ -110,8 +133,9 @@ gateway::~gateway() {
 result<> gateway::open_stores(std::string& why) {
     for (const std::string& name : used_stores(config())) {
         std::string reason;
+        const config::store_options& options = config().stores.at(name);
         result<std::unique_ptr<store::engine>> opened =
-            store::open(config().stores.at(name).url, {.name = name}, reason);
+            store::open_moving(options.url, options.previous, {.name = name}, reason);
         if (opened.has_error()) {
             why = fmt::format("store {}: {}", name, reason);
             return opened.error();
@@ -134,20 +158,38 @@ result<> gateway::listen(std::string& why) {
                       return workers_.front()->listen(a);
                   }));
         addresses_.push_back(at);
-        for (std::size_t i = 1; i < workers_.size(); ++i) {
-            const result<net::address> more = workers_[i]->listen(at);
-            if (more.has_error()) {
-                why = why_cannot_listen(at, more.error());
-                return more.error();
-            }
-        }
+        const result<> more = listen_on_all(at, &gateway_worker::listen, why);
+        if (more.has_error()) return more;
+    }
+    if (config().session_api) {
+        LETHE_TRY(const net::address at,
+                  listen_one(config().session_api->address, [&](const net::address& a) {
+                      return workers_.front()->listen_session_api(a);
+                  }));
+        const result<> more = listen_on_all(at, &gateway_worker::listen_session_api, why);
+        if (more.has_error()) return more;
+        log::info("gateway.session_api_listening", {{"address", net::to_text(at)}});
     }
     if (!config().admin) return {};
     LETHE_TRY(const net::address admin,
-              listen_one(config().admin->address, [&](const net::address& a) {
-                  return workers_.front()->listen_admin(a, make_admin_source());
+              listen_one(config().admin->address, [&](const net::address&) {
+                  return workers_.front()->listen_admin(*config().admin, make_admin_source());
               }));
     log::info("gateway.admin_listening", {{"address", net::to_text(admin)}});
+    return {};
+}
+
+// The first worker listens already.
+result<> gateway::listen_on_all(const net::address& first,
+                                result<net::address> (gateway_worker::*listen)(const net::address&),
+                                std::string& why) {
+    for (std::size_t i = 1; i < workers_.size(); ++i) {
+        const result<net::address> more = (*workers_[i].*listen)(first);
+        if (more.has_error()) {
+            why = why_cannot_listen(first, more.error());
+            return more.error();
+        }
+    }
     return {};
 }
 
@@ -202,7 +244,8 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
         why = fmt::format("store {} was not in use when lethe started: restart it to use it", name);
         return LETHE_ERR(errc::cannot_start);
     }
-    LETHE_TRY(std::shared_ptr<const shared_parts> shared, make_shared_parts(std::move(fresh), why));
+    LETHE_TRY(std::shared_ptr<const shared_parts> shared,
+              make_shared_parts(std::move(fresh), own_handle_key_, why));
     shared_ = std::move(shared);
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use(shared_); });
     start_health_checks();
@@ -210,10 +253,18 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
     return {};
 }
 
+// Services need their sessions until their last answer: that listener drains behind the others.
 bool gateway::drained() {
-    return std::all_of(workers_.begin(), workers_.end(), [](const auto& one) {
-        return ask_worker(one->worker(), [&one] { return one->drained(); });
-    });
+    const auto all = [this](auto question) {
+        return std::all_of(workers_.begin(), workers_.end(), [question](const auto& one) {
+            return ask_worker(one->worker(), [&one, question] { return (*one.*question)(); });
+        });
+    };
+    if (!all(&gateway_worker::drained)) return false;
+    if (!std::exchange(draining_session_api_, true))
+        for (const auto& one : workers_)
+            ask_worker(one->worker(), [&one] { one->drain_session_api(); });
+    return all(&gateway_worker::session_api_drained);
 }
 
 bool gateway::drain(bool (*hurry)()) {

@@ -51,13 +51,19 @@ class gateway {
     [[nodiscard]] task<std::string> why_not_ready();
     [[nodiscard]] std::string metrics_text() const;
     void start_health_checks();
+    [[nodiscard]] result<> listen_on_all(
+        const net::address& first,
+        result<net::address> (gateway_worker::*listen)(const net::address&), std::string& why);
     [[nodiscard]] bool drained();
 
     std::shared_ptr<const shared_parts> shared_;
     engine_map stores_;
+    std::unique_ptr<http::spool> large_bodies_;
     std::vector<std::unique_ptr<gateway_worker>> workers_;
     std::vector<net::address> addresses_;
     std::atomic<bool> draining_{false};
+    bool draining_session_api_ = false;
+    std::string own_handle_key_;  // where none is configured
 };
 
 }  // namespace lethe::gateway

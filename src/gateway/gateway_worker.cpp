@@ -6,18 +6,26 @@ namespace lethe::gateway {
 namespace {
 
 constexpr std::chrono::seconds ping_timeout{1};
+constexpr std::chrono::seconds examination_timeout{10};
+// Of a store that does not answer; readiness tells of it meanwhile.
+constexpr std::chrono::seconds examined_again_after{10};
 
-worker_parts make_parts(net::worker& on, const engine_map& stores, idempotency::spawner& spawner) {
+worker_parts make_parts(net::worker& on, const engine_map& stores, idempotency::spawner& spawner,
+                        session::background& background, http::spool& large_bodies) {
     worker_parts out{.worker = on,
                      .stores = {},
                      .idempotency_engines = {},
                      .session_metrics = session::metrics(on.metrics()),
+                     .session_turns = {},
                      .idempotency_metrics = idempotency::metrics(on.metrics()),
-                     .spawner = spawner};
+                     .spawner = spawner,
+                     .large_bodies = large_bodies};
     for (const auto& [name, engine] : stores) {
-        auto& store = out.stores[name] = engine->make_store(on.time());
+        auto& store = out.stores[name] = engine->make_store(on);
         out.idempotency_engines[name] =
             std::make_unique<idempotency::engine>(*store, on.time(), on.random());
+        out.session_turns[name] =
+            std::make_unique<session::turns>(*store, on.time(), on.random(), background);
     }
     return out;
 }
@@ -44,10 +52,10 @@ http::server_settings server_settings_of(const config::configuration& from) {
     };
 }
 
-gateway_worker::gateway_worker(unsigned index, const engine_map& stores,
+gateway_worker::gateway_worker(unsigned index, const engine_map& stores, http::spool& large_bodies,
                                std::shared_ptr<const shared_parts> shared)
     : worker_(index),
-      parts_(make_parts(worker_, stores, spawner_)),
+      parts_(make_parts(worker_, stores, spawner_, spawner_, large_bodies)),
       log_(worker_.metrics(), worker_.time()),
       dispatcher_(worker_),
       server_(worker_, server_settings_of(shared->config), dispatcher_, &log_) {
@@ -58,11 +66,48 @@ gateway_worker::~gateway_worker() {
     worker_.stop();
 }
 
-result<net::address> gateway_worker::listen_admin(const net::address& at, admin_source from) {
-    admin_handler_ = std::make_unique<admin_handler>(std::move(from));
+result<net::address> gateway_worker::listen_admin(const config::admin_options& options,
+                                                  admin_source from) {
+    const auto stores = [this] {
+        store_map all;
+        for (const auto& [name, store] : parts_.stores) all[name] = store.get();
+        return all;
+    };
+    const auto cookie_life = [this]() -> std::optional<std::chrono::milliseconds> {
+        const session::settings& now = dispatcher_.current()->shared().config.sessions;
+        if (now.mode != session::session_mode::sealed) return std::nullopt;
+        return now.absolute_ttl;
+    };
+    subject_api subjects(options.api_token, stores, cookie_life);
+    admin_handler_ = std::make_unique<admin_handler>(std::move(from), std::move(subjects));
     admin_server_ =
         std::make_unique<http::server>(worker_, http::server_settings{}, *admin_handler_);
-    return admin_server_->listen(at);
+    return admin_server_->listen(options.address);
+}
+
+// Services connect from beside the gateway; a change is at most twice the largest session and a
+// patch (session_api.cpp).
+result<net::address> gateway_worker::listen_session_api(const net::address& at) {
+    session_api_ = std::make_unique<session_api>(
+        [this]() -> session_ways {
+            const std::shared_ptr<routes>& now = dispatcher_.current();
+            return {.keeps = now,
+                    .keys = now->shared().handle_keys,
+                    .find = [&now](std::string_view mark) { return now->session_way_of(mark); }};
+        },
+        worker_.metrics());
+    http::server_settings settings;
+    settings.body_bytes_max = std::uint64_t{1024} * 1024;
+    session_api_server_ = std::make_unique<http::server>(worker_, settings, *session_api_, &log_);
+    return session_api_server_->listen(at);
+}
+
+void gateway_worker::drain_session_api() {
+    if (session_api_server_) session_api_server_->drain();
+}
+
+bool gateway_worker::session_api_drained() const noexcept {
+    return !session_api_server_ || session_api_server_->drained();
 }
 
 void gateway_worker::use(std::shared_ptr<const shared_parts> shared) {
@@ -102,6 +147,40 @@ task<std::string> gateway_worker::ask_stores() {
         }
     }
     co_return std::string();
+}
+
+namespace {
+
+void log_findings(const std::string& store, const store::examination& seen) {
+    using weight = store::finding::weight;
+    for (const store::finding& one : seen.findings) {
+        if (one.how_bad == weight::note) continue;
+        log::warn("gateway.store_finding",
+                  {{"store", store},
+                   {"weight", one.how_bad == weight::fault ? "fault" : "warning"},
+                   {"what", one.what},
+                   {"advice", one.advice}});
+    }
+}
+
+task<> examine(net::worker& on, std::string name, store::store& it) {
+    while (true) {
+        const result<store::examination> seen =
+            co_await it.examine(on.time().steady_now() + examination_timeout);
+        if (seen.has_value()) {
+            log_findings(name, *seen);
+            co_return result<>{};
+        }
+        const result<> waited =
+            co_await on.time().sleep_until(on.time().steady_now() + examined_again_after);
+        if (waited.has_error()) co_return waited.error();
+    }
+}
+
+}  // namespace
+
+void gateway_worker::examine_stores() {
+    for (const auto& [name, store] : parts_.stores) worker_.spawn(examine(worker_, name, *store));
 }
 
 }  // namespace lethe::gateway

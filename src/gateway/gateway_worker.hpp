@@ -22,7 +22,7 @@ using engine_map = std::map<std::string, std::unique_ptr<store::engine>>;
 // Made and destroyed by the gateway's thread; the rest on the worker's, unless it says otherwise.
 class gateway_worker {
  public:
-    gateway_worker(unsigned index, const engine_map& stores,
+    gateway_worker(unsigned index, const engine_map& stores, http::spool& large_bodies,
                    std::shared_ptr<const shared_parts> shared);
     ~gateway_worker();
     gateway_worker(const gateway_worker&) = delete;
@@ -32,7 +32,10 @@ class gateway_worker {
 
     // Before start(), on the gateway's thread: listens. The answer tells the address with its port.
     [[nodiscard]] result<net::address> listen(const net::address& at) { return server_.listen(at); }
-    [[nodiscard]] result<net::address> listen_admin(const net::address& at, admin_source from);
+    [[nodiscard]] result<net::address> listen_admin(const config::admin_options& at,
+                                                    admin_source from);
+
+    [[nodiscard]] result<net::address> listen_session_api(const net::address& at);
 
     // Serves another configuration from the next request on.
     void use(std::shared_ptr<const shared_parts> shared);
@@ -45,11 +48,17 @@ class gateway_worker {
 
     void drain() { server_.drain(); }
     [[nodiscard]] bool drained() const noexcept { return server_.drained(); }
+    // Once no service works for this gateway any more.
+    void drain_session_api();
+    [[nodiscard]] bool session_api_drained() const noexcept;
     // "" when every store answers, else which does not.
     [[nodiscard]] task<std::string> ask_stores();
+    // In the background: asks each store once, as soon as it answers, whether it is set up to keep
+    // what it promises, and logs what weakens that.
+    void examine_stores();
 
  private:
-    class spawner final : public idempotency::spawner {
+    class spawner final : public idempotency::spawner, public session::background {
      public:
         explicit spawner(net::worker& on) : worker_(on) {}
         void spawn(task<> work) override { worker_.spawn(std::move(work)); }
@@ -66,6 +75,8 @@ class gateway_worker {
     http::server server_;
     std::unique_ptr<admin_handler> admin_handler_;
     std::unique_ptr<http::server> admin_server_;
+    std::unique_ptr<session_api> session_api_;
+    std::unique_ptr<http::server> session_api_server_;
     std::vector<std::unique_ptr<upstream::health_checker>> health_;
 };
 

@@ -6,6 +6,10 @@
 namespace lethe::gateway::problems {
 
 inline constexpr http::problem_type no_route{"no-route", 404, "Nothing is served here"};
+inline constexpr http::problem_type api_token_required{"api-token-required", 401,
+                                                       "This call needs the gateway's API token"};
+inline constexpr http::problem_type api_unavailable{"api-unavailable", 503,
+                                                    "A store cannot be used now"};
 inline constexpr http::problem_type method_not_allowed{"method-not-allowed", 405,
                                                        "The method is not allowed here"};
 

@@ -2,9 +2,8 @@
 
 #include "base/bytes.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace lethe::gateway {
@@ -21,6 +20,11 @@ bool is_forwarding(field_id id) {
 bool is_lower_hex(std::string_view text) {
     return std::all_of(text.begin(), text.end(),
                        [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// 16 digits.
+void write_hex(char* to, std::uint64_t value) {
+    for (int shift = 60; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[(value >> shift) & 15];
 }
 
 bool all_zero(std::string_view text) {
@@ -51,7 +55,8 @@ void clean_answer_for_client(http::exchange& x) {
     x.response.header.remove_if([](const field_line& line) {
         constexpr std::string_view family = "lethe-session";
         return line.id == field_id::lethe &&
-               equal_ignoring_case(line.name.substr(0, family.size()), family);
+               (equal_ignoring_case(line.name.substr(0, family.size()), family) ||
+                equal_ignoring_case(line.name, "Lethe-Original-Status"));
     });
 }
 
@@ -79,12 +84,15 @@ std::string_view ensure_traceparent(http::exchange& x, std::uint64_t random_a,
         x.request.header.remove(field_id::traceparent);
         x.request.header.remove(field_id::tracestate);
     }
-    char text[56];
     // Sampled: lethe does not decide what is recorded, and "not sampled" would forbid it to those
     // behind.
-    const auto written = fmt::format_to_n(text, sizeof text, "00-{:016x}{:016x}-{:016x}-01",
-                                          random_a | 1, random_b, random_c | 1);
-    const std::string_view made = x.memory().copy({text, written.size});
+    std::array<char, 55> text;
+    constexpr std::string_view form = "00-00000000000000000000000000000000-0000000000000000-01";
+    form.copy(text.data(), text.size());
+    write_hex(text.data() + 3, random_a | 1);
+    write_hex(text.data() + 19, random_b);
+    write_hex(text.data() + 36, random_c | 1);
+    const std::string_view made = x.memory().copy({text.data(), text.size()});
     x.request.header.append_borrowed("traceparent", made);
     return made.substr(3, 32);
 }

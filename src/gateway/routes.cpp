@@ -2,8 +2,18 @@
 
 #include "idempotency/filter.hpp"
 #include "session/filter.hpp"
+#include "session/sealed_filter.hpp"
+#include "upstream/signature.hpp"
 
 namespace lethe::gateway {
+
+namespace {
+
+std::string url_of(const config::session_api_options& of) {
+    return of.url.empty() ? "http://" + net::to_text(of.address) : of.url;
+}
+
+}  // namespace
 
 routes::routes(std::shared_ptr<const shared_parts> shared, worker_parts& parts)
     : shared_(std::move(shared)),
@@ -19,8 +29,26 @@ session::engine& routes::session_engine(const std::string& store, worker_parts& 
     std::unique_ptr<session::engine>& engine = session_engines_[store];
     if (!engine)
         engine = std::make_unique<session::engine>(*parts.stores.at(store), parts.worker.time(),
-                                                   parts.worker.random(), shared_->config.sessions);
+                                                   parts.worker.random(), shared_->config.sessions,
+                                                   shared_->session_keys);
     return *engine;
+}
+
+std::unique_ptr<http::filter> routes::make_sealed_filter(const config::session_options& options,
+                                                         worker_parts& parts) {
+    const session::settings& settings = shared_->config.sessions;
+    session::sealed_parts sealed{
+        .random = parts.worker.random(), .options = settings, .keys = shared_->session_keys};
+    if (!options.store.empty()) {
+        sealed.stored = &session_engine(options.store, parts);
+        std::unique_ptr<session::revocations>& revoked = revocations_[options.store];
+        if (!revoked)
+            revoked = std::make_unique<session::revocations>(
+                *parts.stores.at(options.store), parts.worker.time(), settings.revocation_delay);
+        sealed.revoked = revoked.get();
+    }
+    return std::make_unique<session::sealed_filter>(std::move(sealed), options.rules,
+                                                    parts.session_metrics);
 }
 
 upstream::pool& routes::pool_named(const std::string& name) {
@@ -30,6 +58,30 @@ upstream::pool& routes::pool_named(const std::string& name) {
     detail::assertion_failed("every route's upstream exists", __FILE__, __LINE__);
 }
 
+std::unique_ptr<http::filter> routes::make_session_filter(const config::route_options& route,
+                                                          worker_parts& parts) {
+    if (shared_->config.sessions.mode == session::session_mode::sealed)
+        return make_sealed_filter(*route.session, parts);
+    session::engine& engine = session_engine(route.session->store, parts);
+    session::url_source urls;
+    if (shared_->handle_keys) {
+        urls = {.keys = shared_->handle_keys,
+                .prefix = url_of(*shared_->config.session_api) + std::string(session_api_prefix),
+                .route = session::route_mark(route.name),
+                .random = &parts.worker.random()};
+        session_ways_[urls.route] = {&engine, &route.session->rules};
+    }
+    return std::make_unique<session::filter>(engine, route.session->rules, parts.session_metrics,
+                                             std::move(urls),
+                                             parts.session_turns.at(route.session->store).get());
+}
+
+std::optional<session_way> routes::session_way_of(std::string_view route_mark) const {
+    const auto found = session_ways_.find(route_mark);
+    if (found == session_ways_.end()) return std::nullopt;
+    return found->second;
+}
+
 // The order is fixed: who calls decides whose session it is, both decide whose key it is, and the
 // inner steps see only what the outer ones let through.
 std::unique_ptr<http::handler> routes::make_way(const config::route_options& route,
@@ -37,17 +89,19 @@ std::unique_ptr<http::handler> routes::make_way(const config::route_options& rou
     std::vector<std::unique_ptr<http::filter>> filters;
     if (route.authenticate)
         filters.push_back(std::make_unique<identity::authenticate>(*route.authenticate, issuers_));
-    if (route.session)
-        filters.push_back(
-            std::make_unique<session::filter>(session_engine(route.session->store, parts),
-                                              route.session->rules, parts.session_metrics));
+    if (route.session) filters.push_back(make_session_filter(route, parts));
     if (route.idempotency) {
         idempotency::engine& engine = *parts.idempotency_engines.at(route.idempotency->store);
-        filters.push_back(std::make_unique<idempotency::filter>(
-            engine, route.idempotency->rules, parts.idempotency_metrics, parts.spawner));
+        filters.push_back(std::make_unique<idempotency::filter>(engine, route.idempotency->rules,
+                                                                parts.idempotency_metrics,
+                                                                parts.spawner, parts.large_bodies));
         if (route.session) filters.push_back(std::make_unique<session::origin_stamp>());
     }
-    return std::make_unique<http::chain>(std::move(filters), pool_named(route.upstream));
+    upstream::pool& end = pool_named(route.upstream);
+    if (end.what().signature)
+        filters.push_back(
+            std::make_unique<upstream::signer>(*end.what().signature, shared_->identity_fields));
+    return std::make_unique<http::chain>(std::move(filters), end);
 }
 
 }  // namespace lethe::gateway

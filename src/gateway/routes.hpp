@@ -6,19 +6,25 @@
 #include "gateway/config/config.hpp"
 #include "gateway/request_hygiene.hpp"
 #include "gateway/route_table.hpp"
+#include "gateway/session_api.hpp"
 #include "http/filter.hpp"
+#include "http/spool.hpp"
 #include "idempotency/engine.hpp"
 #include "idempotency/metrics.hpp"
 #include "idempotency/spawner.hpp"
 #include "identity/authenticate.hpp"
 #include "session/engine.hpp"
 #include "session/metrics.hpp"
+#include "session/revocation.hpp"
 #include "store/store.hpp"
 #include "upstream/pool.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lethe::gateway {
@@ -30,8 +36,11 @@ struct worker_parts {
     // By store: claims that are held outlive a reload.
     std::map<std::string, std::unique_ptr<idempotency::engine>> idempotency_engines;
     session::metrics session_metrics;
+    // By store: they are waited for, and kept, across a reload.
+    std::map<std::string, std::unique_ptr<session::turns>> session_turns;
     idempotency::metrics idempotency_metrics;
     idempotency::spawner& spawner;
+    http::spool& large_bodies;  // of the process
 };
 
 // What all workers share of one configuration; never changes.
@@ -39,7 +48,9 @@ struct shared_parts {
     config::configuration config;
     trusted_peers trusted;
     std::vector<identity::trusted_issuer> issuers;
-    std::vector<std::string> identity_fields;  // taken away from every request
+    std::vector<std::string> identity_fields;                 // taken away from every request
+    std::shared_ptr<const session::keyring> session_keys;     // null without any
+    std::shared_ptr<const session::handle_keys> handle_keys;  // null: no sessions by URL
 };
 
 class routes {
@@ -52,13 +63,19 @@ class routes {
     }
     [[nodiscard]] const route_table& table() const noexcept { return table_; }
     [[nodiscard]] http::handler& way_of(std::size_t route) { return *ways_[route]; }
+    // The route that a session's URL was made for.
+    [[nodiscard]] std::optional<session_way> session_way_of(std::string_view route_mark) const;
     // By the place of the upstream in the configuration.
     [[nodiscard]] upstream::pool& pool(std::size_t upstream) { return *pools_[upstream]; }
 
  private:
     [[nodiscard]] std::unique_ptr<http::handler> make_way(const config::route_options& route,
                                                           worker_parts& parts);
+    [[nodiscard]] std::unique_ptr<http::filter> make_session_filter(
+        const config::route_options& route, worker_parts& parts);
     [[nodiscard]] session::engine& session_engine(const std::string& store, worker_parts& parts);
+    [[nodiscard]] std::unique_ptr<http::filter> make_sealed_filter(
+        const config::session_options& options, worker_parts& parts);
     [[nodiscard]] upstream::pool& pool_named(const std::string& name);
 
     std::shared_ptr<const shared_parts> shared_;
@@ -66,7 +83,10 @@ class routes {
     identity::issuer_table issuers_;
     std::vector<std::unique_ptr<upstream::pool>> pools_;
     std::map<std::string, std::unique_ptr<session::engine>> session_engines_;  // by store
-    std::vector<std::unique_ptr<http::handler>> ways_;                         // by route
+    std::map<std::string, session_way, std::less<>> session_ways_;             // by route_mark()
+    // By store, for sessions in cookies.
+    std::map<std::string, std::unique_ptr<session::revocations>> revocations_;
+    std::vector<std::unique_ptr<http::handler>> ways_;  // by route
 };
 
 }  // namespace lethe::gateway

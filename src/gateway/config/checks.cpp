@@ -1,6 +1,7 @@
 #include "gateway/config/checks.hpp"
 
 #include "identity/key_file.hpp"
+#include "session/handle.hpp"
 
 #include <fmt/format.h>
 
@@ -34,6 +35,25 @@ bool collide(const net::address& a, const net::address& b) {
     return parse_ip_address(a.host) == parse_ip_address(b.host) || is_any(a.host) || is_any(b.host);
 }
 
+void check_session_listener(const configuration& of, reader& with) {
+    if (!of.session_api || of.session_api->address.host.empty()) return;
+    const net::address& at = of.session_api->address;
+    for (std::size_t k = 0; k < of.listen.size(); ++k)
+        if (!of.listen[k].address.host.empty() && collide(at, of.listen[k].address))
+            with.fail_later("session_api.address",
+                            fmt::format("listen[{}] takes that address already", k),
+                            "expected another port: clients must not reach sessions by URL");
+    if (of.admin && !of.admin->address.host.empty() && collide(at, of.admin->address))
+        with.fail_later("session_api.address", "admin takes that address already",
+                        "expected another port");
+    if (of.session_api->url.empty() && (is_any(at.host) || at.port == 0))
+        with.fail_later("session_api.address", "is nothing that a service can connect to",
+                        "expected an address of this machine, or session_api.url");
+    if (of.session_api->keys.size() > session::handle_keys_max)
+        with.fail_later("session_api.keys", "has too many keys",
+                        fmt::format("expected at most {}", session::handle_keys_max));
+}
+
 void check_listeners(const configuration& of, reader& with) {
     for (std::size_t i = 0; i < of.listen.size(); ++i)
         for (std::size_t k = 0; k < i; ++k)
@@ -42,6 +62,7 @@ void check_listeners(const configuration& of, reader& with) {
                 with.fail_later(path_of("listen", i, "address"),
                                 fmt::format("listen[{}] takes that address already", k),
                                 "expected another port");
+    check_session_listener(of, with);
     if (!of.admin || of.admin->address.host.empty()) return;
     for (std::size_t k = 0; k < of.listen.size(); ++k)
         if (!of.listen[k].address.host.empty() && collide(of.admin->address, of.listen[k].address))
@@ -85,6 +106,21 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
 void check_sessions(const configuration& of, reader& with) {
     if (const auto found = session::find_mistake(of.sessions))
         with.fail_later("sessions", *found, "");
+    const bool used = std::ranges::any_of(
+        of.routes, [](const route_options& one) { return one.session.has_value(); });
+    // Sessions in cookies always travel in a field.
+    const bool stored = of.sessions.mode == session::session_mode::stored;
+    if (used && stored && !of.session_api &&
+        of.sessions.session_bytes_max > session::field_slots_bytes_max)
+        with.fail_later("sessions.session_bytes_max",
+                        "lets sessions grow beyond what travels in a field (4KiB)",
+                        "expected session_api: {}, by which services read larger ones, or at most "
+                        "4KiB");
+    if (!with.look_at_files() || with.has_mistake_at("sessions.keys")) return;
+    const session::loaded_keyring loaded =
+        session::load_keyring(of.sessions.keys, of.sessions.retired_keys);
+    if (!loaded.problem.empty())
+        with.fail_later(path_of("sessions.keys", loaded.index), loaded.problem, "");
 }
 
 }  // namespace

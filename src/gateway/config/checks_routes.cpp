@@ -35,6 +35,19 @@ void want_known(const std::string& path, std::string_view kind, std::string_view
                                     : "expected " + join_choices(known));
 }
 
+// As far as the URLs tell: where the server's settings decide, `lethe doctor` judges. What has a
+// mistake already is not judged.
+bool forgets_nothing(const store_options& of) {
+    for (const std::string& url : {of.url, of.previous}) {
+        if (url.empty()) continue;
+        std::string why;
+        const result<store::engine_promises> promised = store::promises_of_url(url, why);
+        if (promised.has_error()) continue;
+        if (promised->may_evict || !(promised->durable || promised->settings_decide)) return false;
+    }
+    return true;
+}
+
 // Where a store is needed that forgets nothing. `path` is the section's.
 void want_store(const configuration& of, const std::string& path, const std::string& name,
                 bool allow_lossy, std::string_view use, reader& with) {
@@ -45,10 +58,7 @@ void want_store(const configuration& of, const std::string& path, const std::str
         want_known(path + ".store", "store", "store", name, known, with);
         return;
     }
-    if (allow_lossy || found->second.url.empty()) return;
-    std::string why;
-    const result<store::engine_promises> promised = store::promises_of_url(found->second.url, why);
-    if (promised.has_error() || (promised->durable && !promised->may_evict)) return;
+    if (allow_lossy || forgets_nothing(found->second)) return;
     with.fail_later(
         path, fmt::format("the store {} may lose what was acknowledged, and {}", quote(name), use),
         "expected a durable store such as sqlite:lethe.db, or allow_lossy: true");
@@ -216,9 +226,15 @@ void check_route(const configuration& of, std::size_t index, reader& with) {
         const std::string section = path + ".session";
         if (const auto found = session::find_mistake(route.session->rules))
             with.fail_later(section, *found, "");
-        want_store(of, section, route.session->store, route.session->allow_lossy,
-                   "a session could then be lost", with);
+        if (const auto found = session::find_mistake(route.session->rules, of.sessions))
+            with.fail_later(section, *found, "");
+        if (!route.session->store.empty())
+            want_store(of, section, route.session->store, route.session->allow_lossy,
+                       "a session could then be lost", with);
         check_slots(of, route, section, with);
+        if (route.session->rules.url == session::url_rule::always && !of.session_api)
+            with.fail_later(section + ".url", "is always, and services have nowhere to connect",
+                            "expected session_api: {}");
     }
     if (route.idempotency) check_idempotency(of, route, path + ".idempotency", with);
 }

@@ -24,8 +24,22 @@ struct listener_options {
     net::address address;  // an IP address; port 0: the system chooses
 };
 
+struct admin_options : listener_options {
+    std::string api_token;  // what callers of /lethe/v1/ show; "": nobody may
+};
+
+// Where services reach sessions by URL (Lethe-Session-Url).
+struct session_api_options {
+    net::address address{"127.0.0.1", 3500};
+    // What the URL begins with, for services that see the listener elsewhere; "": its address.
+    std::string url;
+    std::vector<std::string> keys;  // none: a random one, which only this process has
+};
+
+// As store::open takes them, a file's path made absolute.
 struct store_options {
-    std::string url;  // as store::open takes it, a file's path made absolute
+    std::string url;
+    std::string previous;  // where records move from, piece by piece; "" for none
 };
 
 // Which requests a route is for. On the request's normalised path and its authority.
@@ -39,8 +53,8 @@ struct route_match {
 
 struct session_options {
     session::route_options rules;
-    std::string store = "default";
-    bool allow_lossy = false;  // a store that may forget is what the user wants
+    std::string store = "default";  // "": none, for sessions in cookies alone
+    bool allow_lossy = false;       // a store that may forget is what the user wants
 };
 
 struct idempotency_options {
@@ -67,6 +81,9 @@ struct server_limits {
     std::uint32_t fields = 100;
     std::uint64_t body_bytes = 10 * 1024 * 1024;
     std::uint32_t connections = 10'000;  // per worker
+    // Bodies that must be read whole and are too large for memory; all of them together.
+    std::uint64_t spool_bytes = std::uint64_t{1} << 30;
+    std::string spool_directory;  // "": TMPDIR, else /var/tmp
 };
 
 struct server_timeouts {
@@ -89,7 +106,8 @@ struct configuration {
     std::string directory;  // what relative paths in it start from; absolute
 
     std::vector<listener_options> listen;
-    std::optional<listener_options> admin;
+    std::optional<admin_options> admin;
+    std::optional<session_api_options> session_api;
     std::uint32_t workers = 0;  // 0: one per core
     std::map<std::string, store_options> stores;
     std::vector<identity::issuer_options> issuers;

@@ -1,5 +1,6 @@
 #include "gateway/config/load.hpp"
 
+#include "base/descriptor.hpp"
 #include "gateway/config/checks.hpp"
 #include "gateway/config/tables.hpp"
 
@@ -24,20 +25,6 @@ std::string make_absolute(const std::string& directory) {
     return failed ? directory : out.lexically_normal().string();
 }
 
-class descriptor {
- public:
-    explicit descriptor(int value) : value_(value) {}
-    ~descriptor() {
-        if (value_ >= 0) ::close(value_);
-    }
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    [[nodiscard]] int value() const noexcept { return value_; }
-
- private:
-    int value_;
-};
-
 // The file's text, or why it cannot be read. One byte above the limit is read, so that the parser
 // sees that it is too long.
 std::string read_file(const std::string& file, std::string& why) {
@@ -46,14 +33,14 @@ std::string read_file(const std::string& file, std::string& why) {
         return std::string();
     };
     const descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (opened.value() < 0) return fail(errno);
+    if (!opened.is_open()) return fail(errno);
     struct stat status{};
-    if (::fstat(opened.value(), &status) != 0) return fail(errno);
+    if (::fstat(opened.number(), &status) != 0) return fail(errno);
     if (S_ISDIR(status.st_mode)) return fail(EISDIR);
     std::string out;
     char piece[16 * 1024];
     while (out.size() <= document_bytes_max) {
-        const ssize_t got = ::read(opened.value(), piece, sizeof piece);
+        const ssize_t got = ::read(opened.number(), piece, sizeof piece);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail(errno);
         if (got == 0) break;
@@ -64,8 +51,16 @@ std::string read_file(const std::string& file, std::string& why) {
 
 void take_defaults(configuration& made, const reader& with) {
     if (!with.is_given("store")) made.stores["default"].url = "sqlite:" + with.absolute("lethe.db");
-    for (route_options& one : made.routes)
-        if (one.session) one.session->rules.service = one.upstream;
+    for (std::size_t i = 0; i < made.routes.size(); ++i) {
+        if (!made.routes[i].session) continue;
+        session_options& one = *made.routes[i].session;
+        one.rules.service = made.routes[i].upstream;
+        // Sessions in cookies need no store; where one is configured, it takes the larger ones.
+        const bool has_store = with.is_given("store") && made.stores.contains(one.store);
+        const bool named = with.is_given(path_of("routes", i, "session.store"));
+        if (made.sessions.mode == session::session_mode::sealed && !has_store && !named)
+            one.store.clear();
+    }
 }
 
 std::string_view last_part(std::string_view path) {
@@ -160,7 +155,8 @@ std::vector<std::string> changes_needing_restart(const configuration& old,
         out.emplace_back("admin");
     if (old.workers != fresh.workers) out.emplace_back("workers");
     const auto same_store = [](const auto& a, const auto& b) {
-        return a.first == b.first && a.second.url == b.second.url;
+        return a.first == b.first && a.second.url == b.second.url &&
+               a.second.previous == b.second.previous;
     };
     if (!std::equal(old.stores.begin(), old.stores.end(), fresh.stores.begin(), fresh.stores.end(),
                     same_store))

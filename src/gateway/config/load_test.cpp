@@ -211,6 +211,29 @@ TEST(LoadConfig, AReloadTakesOverAllButAFewOptions) {
               (std::vector<std::string>{"listen", "admin", "workers", "store", "log.access"}));
 }
 
+TEST(LoadConfig, AStoreCanMoveFromAnotherAlsoANamedOne) {
+    const std::string rest =
+        "\nlisten: [{address: \"127.0.0.1:1\"}]\nupstreams: [{name: shop, replicas: "
+        "[\"http://a\"]}]\nroutes:\n  - {match: {prefix: /}, upstream: shop}\n";
+    const configuration one =
+        parse("store: {primary: \"sqlite:new.db\", previous: \"sqlite:/old.db\"}" + rest)
+            .made.value();
+    ASSERT_EQ(one.stores.size(), 1U);
+    EXPECT_EQ(one.stores.at("default").url, "sqlite:/etc/lethe/new.db");
+    EXPECT_EQ(one.stores.at("default").previous, "sqlite:/old.db");
+    const configuration named =
+        parse(
+            "store: {default: \"sqlite:a.db\", carts: {primary: \"sqlite:b.db\", previous: "
+            "\"sqlite:c.db\"}}" +
+            rest)
+            .made.value();
+    EXPECT_EQ(named.stores.at("default").previous, "");
+    EXPECT_EQ(named.stores.at("carts").previous, "sqlite:/etc/lethe/c.db");
+    configuration done = named;
+    done.stores.at("carts").previous.clear();
+    EXPECT_EQ(changes_needing_restart(named, done), std::vector<std::string>{"store"});
+}
+
 class ConfigFile : public ::testing::Test {
  protected:
     void SetUp() override {

@@ -40,7 +40,7 @@ TEST(ConfigMistakes, UnknownKeysNameTheNearestKnownOne) {
         {with_route(root_route + "limits: {body-bytes: 1MiB, colour: red}\n"),
          "9:10: limits.body-bytes: there is no such option, did you mean 'body_bytes'?\n"
          "9:28: limits.colour: there is no such option, expected head_bytes, target_bytes, "
-         "fields, body_bytes or connections"},
+         "fields, body_bytes, connections, spool_bytes or spool_directory"},
     });
 }
 
@@ -97,6 +97,69 @@ TEST(ConfigMistakes, ValuesOfTheWrongKindAreRefused) {
          "9:1: sessions: browsers refuse a cookie named __Host-x that is not secure: set "
          "cookie_secure to true, or choose a name without that prefix"},
     });
+}
+
+TEST(ConfigMistakes, SessionKeys) {
+    const auto with = [](const std::string& rest) { return with_route(root_route + rest); };
+    expect_mistakes({
+        {with("sessions: {encryption: keyring}\n"),
+         "9:1: sessions: encryption: keyring needs keys: make one with `lethe session key FILE`"},
+        {with("sessions: {keys: [{id: \"k 1\", file: a}]}\n"),
+         "9:24: sessions.keys[0].id: \"k 1\" does not fit, expected 1 to 16 letters, digits, '-' "
+         "and '_'"},
+        {with("sessions: {keys: [{file: a}]}\n"),
+         "9:19: sessions.keys[0].id: is missing, expected 1 to 16 letters, digits, '-' and '_'"},
+        {with("sessions: {keys: [{id: k1, file: \"\"}]}\n"),
+         "9:34: sessions.keys[0].file: \"\" does not fit, expected a file with a key"},
+    });
+    const outcome got =
+        parse(with("sessions: {encryption: keyring, keys: [{id: k1, file: a}], retired_keys: "
+                   "[k0]}\n"));
+    ASSERT_TRUE(got.made) << got.text;
+    EXPECT_EQ(got.made->sessions.keys.at(0).file, "/etc/lethe/a");
+    EXPECT_EQ(got.made->sessions.encryption, session::encryption_mode::keyring);
+}
+
+TEST(ConfigMistakes, SessionsByUrl) {
+    const std::string with_session =
+        "  - {match: {prefix: /}, upstream: shop, session: {read: [cart]}}\n";
+    const auto with = [&](const std::string& rest) { return with_route(with_session + rest); };
+    expect_mistakes({
+        {with("sessions: {session_bytes_max: 8KiB}\n"),
+         "9:31: sessions.session_bytes_max: lets sessions grow beyond what travels in a field "
+         "(4KiB), expected session_api: {}, by which services read larger ones, or at most 4KiB"},
+        {with("session_api: {address: \"127.0.0.1:8080\"}\n"),
+         "9:24: session_api.address: listen[0] takes that address already, expected another port: "
+         "clients must not reach sessions by URL"},
+        {with("session_api: {address: \"0.0.0.0:3500\"}\n"),
+         "9:24: session_api.address: is nothing that a service can connect to, expected an "
+         "address of this machine, or session_api.url"},
+        {with("session_api: {url: \"http://lethe:3500/\"}\n"),
+         "9:20: session_api.url: \"http://lethe:3500/\" does not fit, expected the beginning of a "
+         "URL such as http://lethe.internal:3500, without a slash at its end"},
+        {with("session_api: {keys: [short]}\n"),
+         "9:22: session_api.keys[0]: is too short or too long, or has other characters, expected "
+         "32 to 256 visible ASCII characters"},
+    });
+    const outcome good = parse(with("session_api: {}\nsessions: {session_bytes_max: 256KiB}\n"));
+    ASSERT_TRUE(good.made) << good.text;
+    EXPECT_EQ(good.made->session_api->address.port, 3500);
+    const outcome always = parse(with_route(
+        "  - {match: {prefix: /}, upstream: shop, session: {read: [cart], url: always}}\n"));
+    EXPECT_NE(always.text.find("routes[0].session.url: is always, and services have nowhere to "
+                               "connect"),
+              std::string::npos)
+        << always.text;
+}
+
+TEST(ConfigMistakes, SigningKeysAreNotShown) {
+    const outcome got = parse(
+        "listen: [{address: \"127.0.0.1:1\"}]\nupstreams: [{name: shop, replicas: "
+        "[\"http://a\"], signature: {key_id: k1, key: hush-hush}}]\nroutes:\n" +
+        root_route);
+    EXPECT_NE(got.text.find("upstreams[0].signature.key: is too short"), std::string::npos)
+        << got.text;
+    EXPECT_EQ(got.text.find("hush"), std::string::npos);
 }
 
 TEST(ConfigMistakes, AddressesAndReplicas) {
@@ -255,6 +318,44 @@ TEST(ConfigMistakes, KeysWithoutAnOwnerAndStoresThatForget) {
               "");
 }
 
+TEST(ConfigMistakes, AStoreThatMovesNamesTwoThatKeepThePromise) {
+    const auto with_store = [](const std::string& store, const std::string& more = "") {
+        return "listen: [{address: \"127.0.0.1:1\"}]\nstore: " + store +
+               "\nupstreams: [{name: shop, replicas: [\"http://a\"]}]\n" +
+               "routes: [{match: {prefix: /}, upstream: shop, session: {read: [a]" + more + "}}]\n";
+    };
+    const std::string needs =
+        "4:47: routes[0].session: the store \"default\" may lose what was "
+        "acknowledged, and a session could then be lost, expected a durable "
+        "store such as sqlite:lethe.db, or allow_lossy: true";
+    expect_mistakes({
+        {with_store("{primary: \"sqlite:a.db\", previous: \"sqlite:/etc/lethe/a.db\"}"),
+         "2:43: store.previous: is the primary itself, expected the store that records are moved "
+         "from"},
+        {with_store("{default: {primary: \"sqlite:a.db\", previous: \"sqlite:a.db\"}}"),
+         "2:53: store.default.previous: is the primary itself, expected the store that records are "
+         "moved from"},
+        {with_store("{primary: \"sqlite:a.db\"}"),
+         "2:8: store.previous: is missing, expected a store's URL such as sqlite:lethe.db"},
+        {with_store("{primary: \"sqlite:a.db\", previus: \"sqlite:b.db\"}"),
+         "2:8: store.previous: is missing, expected a store's URL such as sqlite:lethe.db\n"
+         "2:33: store.previus: there is no such option, did you mean 'previous'?"},
+        {with_store("{primary: \"sqlite:a.db\", previous: \"sqlite:b.db\", carts: \"memory:\"}"),
+         "2:58: store.carts: there is no such option, expected primary or previous"},
+        {with_store("{primary: \"sqlite:a.db\", previous: {primary: \"sqlite:b.db\"}}"),
+         "2:43: store.previous: is a map, expected a store's URL such as sqlite:lethe.db"},
+        {with_store("[a]"),
+         "2:8: store: is a list, expected a store's URL such as sqlite:lethe.db, {primary: URL, "
+         "previous: URL}, or a map of named ones"},
+        {with_store("{primary: \"sqlite:a.db\", previous: \"memory:\"}"), needs},
+        {with_store("{primary: \"memory:\", previous: \"sqlite:a.db\"}"), needs},
+    });
+    EXPECT_EQ(parse(with_store("{primary: \"sqlite:a.db\", previous: \"memory:\"}",
+                               ", allow_lossy: true"))
+                  .text,
+              "");
+}
+
 TEST(ConfigMistakes, SlotsAreNamesAndASlipOfTheHandIsNoticed) {
     expect_mistakes({
         {with_route("  - match: {prefix: /}\n    upstream: shop\n"
@@ -274,11 +375,20 @@ TEST(ConfigMistakes, SlotsAreNamesAndASlipOfTheHandIsNoticed) {
 
 TEST(ConfigMistakes, SecretsAreNotQuoted) {
     const outcome url = parse(
-        "listen: [{address: \"127.0.0.1:1\"}]\nstore: \"redis://me:hunter2@h\"\nroutes: []\n");
+        "listen: [{address: \"127.0.0.1:1\"}]\nstore: \"redsi://me:hunter2@h\"\nroutes: []\n");
     EXPECT_EQ(url.text.find("hunter2"), std::string::npos) << url.text;
-    EXPECT_NE(url.text.find("t.yaml:2:8: store: redis: stores are not in this build"),
-              std::string::npos)
-        << url.text;
+    EXPECT_NE(url.text.find("t.yaml:2:8: store: not a store's URL"), std::string::npos) << url.text;
+    const outcome token = parse(
+        "listen: [{address: \"127.0.0.1:1\"}]\nadmin: {address: \"127.0.0.1:2\", api_token: "
+        "hunter2}\nroutes: []\n");
+    EXPECT_EQ(token.text.find("hunter2"), std::string::npos) << token.text;
+    EXPECT_NE(token.text.find("admin.api_token: is too short"), std::string::npos) << token.text;
+    const outcome moving = parse(
+        "listen: [{address: \"127.0.0.1:1\"}]\nstore: {primary: \"redsi://me:hunter2@h\", "
+        "previous: "
+        "\"postgres//me:hunter2@h\"}\nroutes: []\n");
+    EXPECT_EQ(moving.text.find("hunter2"), std::string::npos) << moving.text;
+    EXPECT_NE(moving.text.find("t.yaml:2:18: store.primary: "), std::string::npos) << moving.text;
     const outcome variable =
         parse(with_route("  - {match: {prefix: /}, upstream: shop, timeout: \"${SECRET}\"}\n"),
               {{"SECRET", "hunter2"}});

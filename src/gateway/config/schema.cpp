@@ -1,5 +1,6 @@
 #include "gateway/config/schema.hpp"
 
+#include "base/json.hpp"
 #include "gateway/config/tables.hpp"
 
 #include <boost/json/array.hpp>
@@ -89,39 +90,6 @@ bj::object section_schema(const section_info& of) {
     return out;
 }
 
-void indent(std::string& out, std::size_t depth) {
-    out.append(depth * 2, ' ');
-}
-
-// Boost.JSON writes one line; people read this file, and version control compares its lines.
-void write_indented(std::string& out, const bj::value& value, std::size_t depth) {
-    const auto write_all = [&](const auto& all, char open, char close, auto write_one) {
-        if (all.empty()) return void(out += {open, close});
-        out += open;
-        const char* separator = "\n";
-        for (const auto& one : all) {
-            out += separator;
-            indent(out, depth + 1);
-            write_one(one);
-            separator = ",\n";
-        }
-        out += '\n';
-        indent(out, depth);
-        out += close;
-    };
-    if (value.is_object()) {
-        write_all(value.get_object(), '{', '}', [&](const auto& one) {
-            out += bj::serialize(bj::value(one.key())) + ": ";
-            write_indented(out, one.value(), depth + 1);
-        });
-    } else if (value.is_array()) {
-        write_all(value.get_array(), '[', ']',
-                  [&](const bj::value& one) { write_indented(out, one, depth + 1); });
-    } else {
-        out += bj::serialize(value);
-    }
-}
-
 }  // namespace
 
 std::string to_json_schema() {
@@ -144,9 +112,7 @@ std::string to_json_schema() {
         out[one.key()] = one.value();
     out["patternProperties"] = bj::object{{"^x-", bj::object{}}};
     out["$defs"] = std::move(definitions);
-    std::string text;
-    write_indented(text, out, 0);
-    return text + '\n';
+    return json::to_indented_text(out);
 }
 
 namespace {

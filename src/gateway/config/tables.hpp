@@ -11,18 +11,23 @@ namespace lethe::gateway::config {
 [[nodiscard]] const table<configuration>& configuration_table();
 
 [[nodiscard]] const table<listener_options>& listener_table();
-[[nodiscard]] const table<listener_options>& admin_table();
+[[nodiscard]] const table<admin_options>& admin_table();
+[[nodiscard]] const table<store_options>& moving_store_table();
+[[nodiscard]] const table<session_api_options>& session_api_table();
 [[nodiscard]] const table<server_limits>& limits_table();
 [[nodiscard]] const table<server_timeouts>& timeouts_table();
 [[nodiscard]] const table<log_options>& log_table();
 [[nodiscard]] const table<session::settings>& sessions_table();
+[[nodiscard]] const table<session::key_source>& session_key_table();
 
 [[nodiscard]] const table<identity::issuer_options>& issuer_table();
 [[nodiscard]] const table<identity::authenticate_options>& authenticate_table();
 
+[[nodiscard]] const table<upstream::signature_options>& signature_table();
 [[nodiscard]] const table<upstream::options>& upstream_table();
 
 [[nodiscard]] const table<route_options>& route_table_of_options();
+[[nodiscard]] const table<session::serialize_options>& serialize_table();
 [[nodiscard]] const table<session_options>& session_table();
 [[nodiscard]] const table<idempotency_options>& idempotency_table();
 

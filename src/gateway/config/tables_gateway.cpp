@@ -1,4 +1,5 @@
 // The tables of what concerns the gateway as a whole, and the root, which holds all sections.
+#include "gateway/config/listen_address.hpp"
 #include "gateway/config/tables.hpp"
 #include "net/address.hpp"
 #include "store/open.hpp"
@@ -12,36 +13,33 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr const char* address_words = "an address of the form 127.0.0.1:8080, [::1]:8080";
-
-codec<net::address> listen_address() {
-    shape what{.kind = value_kind::text, .words = address_words, .pattern = ":[0-9]{1,5}$|\\$\\{"};
-    return {what,
-            [](reader& with, const place& at, net::address& to) {
-                if (want_scalar(with, at, address_words) == nullptr) return;
-                result<net::address> parsed = net::parse_address(at.value.text);
-                if (parsed.has_error())
-                    return with.fail_value(at, "is not an address", address_words);
-                if (parsed->host == "localhost") parsed->host = "127.0.0.1";
-                if (!parse_ip_address(parsed->host))
-                    return with.fail_value(at,
-                                           "names a host, and one can listen on an IP address only",
-                                           address_words);
-                to = *std::move(parsed);
-            },
-            [](const net::address&) { return boost::json::value(); }};
-}
-
-table<listener_options> make_listener_table(std::string name, std::string title, std::string text,
-                                            std::string address_text, std::string example) {
-    table<listener_options> t(std::move(name), std::move(title), std::move(text));
+template <class Options>
+void add_address(table<Options>& t, std::string address_text, std::string example) {
     t.add({.name = "address",
            .text = std::move(address_text),
            .example = std::move(example),
            .required = true,
            .reload = reload_rule::restart},
-          &listener_options::address, listen_address());
-    return t;
+          &Options::address, listen_address());
+}
+
+bool is_api_token(std::string_view text) {
+    constexpr std::size_t bytes_min = 16;
+    return text.size() >= bytes_min &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+// A mistake in it is told without showing it.
+codec<std::string> api_token() {
+    const std::string words = "16 or more visible ASCII characters";
+    codec<std::string> made = text(words);
+    made.read = [words](reader& with, const place& at, std::string& to) {
+        if (want_scalar(with, at, words) == nullptr) return;
+        if (!is_api_token(at.value.text))
+            return with.fail(at, "is too short, or has other characters", "expected " + words);
+        to = at.value.text;
+    };
+    return made;
 }
 
 codec<std::uint32_t> workers() {
@@ -74,17 +72,34 @@ std::string with_absolute_path(const reader& with, const std::string& url) {
     return std::string(scheme) + with.absolute(path) + url.substr(question);
 }
 
-constexpr const char* store_words = "a store's URL such as sqlite:lethe.db, or a map of named ones";
+constexpr const char* url_words = "a store's URL such as sqlite:lethe.db";
+constexpr const char* store_words =
+    "a store's URL such as sqlite:lethe.db, {primary: URL, previous: URL}, or a map of named ones";
 
-void read_store_url(reader& with, const place& at, store_options& to) {
-    if (want_scalar(with, at, "a store's URL such as sqlite:lethe.db") == nullptr) return;
-    std::string url = with_absolute_path(with, at.value.text);
-    std::string why;
-    // The URL itself is not quoted: it may hold a password.
-    if (store::validate_url(url, why).has_error())
-        return with.fail(at, why.empty() ? "is not a store's URL" : why,
-                         "expected a URL such as sqlite:lethe.db or memory:");
-    to.url = std::move(url);
+codec<std::string> store_url() {
+    shape what{.kind = value_kind::text, .words = url_words};
+    return {what,
+            [](reader& with, const place& at, std::string& to) {
+                if (want_scalar(with, at, url_words) == nullptr) return;
+                std::string url = with_absolute_path(with, at.value.text);
+                std::string why;
+                // The URL itself is not quoted: it may hold a password.
+                if (store::validate_url(url, why).has_error())
+                    return with.fail(at, why.empty() ? "is not a store's URL" : why,
+                                     "expected a URL such as sqlite:lethe.db or memory:");
+                to = std::move(url);
+            },
+            [](const std::string&) { return boost::json::value(); }};
+}
+
+void read_store(reader& with, const place& at, store_options& to) {
+    if (at.value.kind == node_kind::map)
+        moving_store_table().read(with, at, to);
+    else
+        store_url().read(with, at, to.url);
+    if (!to.previous.empty() && to.previous == to.url)
+        with.fail(at.member("previous", *at.value.find("previous")->value), "is the primary itself",
+                  "expected the store that records are moved from");
 }
 
 bool is_store_name(std::string_view name) {
@@ -94,25 +109,35 @@ bool is_store_name(std::string_view name) {
     });
 }
 
+void read_named_stores(reader& with, const place& at, std::map<std::string, store_options>& to) {
+    if (at.value.members.empty()) return with.fail(at, "is empty", "expected a store");
+    for (const member& one : at.value.members) {
+        const place value = at.member(one.key, *one.value);
+        if (!is_store_name(one.key))
+            with.fail_at(one.key_at, value.path, "is not a store's name",
+                         "expected up to 64 letters, digits, '-' and '_'");
+        else if (!one.value->bad)
+            read_store(with, value, to[one.key]);
+    }
+}
+
 codec<std::map<std::string, store_options>> stores() {
     using store_map = std::map<std::string, store_options>;
-    const shape url{.kind = value_kind::text, .words = "a store's URL"};
-    const shape map{.kind = value_kind::map, .item = std::make_shared<const shape>(url)};
-    shape what{.kind = value_kind::any_of, .words = store_words, .ways = {url, map}};
+    const shape url = store_url().what;
+    const shape moving = section(moving_store_table()).what;
+    const shape one{.kind = value_kind::any_of, .ways = {url, moving}};
+    const shape map{.kind = value_kind::map, .item = std::make_shared<const shape>(one)};
+    shape what{.kind = value_kind::any_of, .words = store_words, .ways = {url, moving, map}};
     return {what,
             [](reader& with, const place& at, store_map& to) {
-                if (at.value.kind == node_kind::scalar)
-                    return read_store_url(with, at, to["default"]);
-                if (at.value.kind != node_kind::map) return with.fail_kind(at, store_words);
-                if (at.value.members.empty()) return with.fail(at, "is empty", "expected a store");
-                for (const member& one : at.value.members) {
-                    const place value = at.member(one.key, *one.value);
-                    if (!is_store_name(one.key))
-                        with.fail_at(one.key_at, value.path, "is not a store's name",
-                                     "expected up to 64 letters, digits, '-' and '_'");
-                    else if (!one.value->bad)
-                        read_store_url(with, value, to[one.key]);
-                }
+                if (at.value.kind != node_kind::scalar && at.value.kind != node_kind::map)
+                    return with.fail_kind(at, store_words);
+                // So no named store is called primary or previous.
+                const bool is_map = at.value.kind == node_kind::map;
+                const bool is_one = !is_map || at.value.find("primary") != nullptr ||
+                                    at.value.find("previous") != nullptr;
+                if (is_one) return read_store(with, at, to["default"]);
+                read_named_stores(with, at, to);
             },
             [](const store_map&) { return boost::json::value("sqlite:lethe.db"); }};
 }
@@ -132,24 +157,112 @@ codec<network> trusted_network() {
             [](const network& value) { return boost::json::value(value.text); }};
 }
 
+codec<std::string> key_id() {
+    return text("1 to 16 letters, digits, '-' and '_'", session::is_key_id,
+                "^[A-Za-z0-9_-]{1,16}$");
+}
+
+// A mistake in it is told without showing it: by the checks that load the keys.
+codec<secret> key_text() {
+    const std::string words = "32 bytes as base64 or 64 hexadecimal digits";
+    return {{.kind = value_kind::text, .words = words},
+            [words](reader& with, const place& at, secret& to) {
+                if (want_scalar(with, at, words) != nullptr) to = secret(at.value.text);
+            },
+            [](const secret&) { return boost::json::value(); }};
+}
+
+codec<std::string> key_file() {
+    const std::string words = "a file with a key";
+    return {{.kind = value_kind::text, .words = words},
+            [words](reader& with, const place& at, std::string& to) {
+                if (want_scalar(with, at, words) == nullptr) return;
+                if (at.value.text.empty()) return with.fail_value(at, "does not fit", words);
+                to = with.absolute(at.value.text);
+            },
+            [](const std::string&) { return boost::json::value(); }};
+}
+
 }  // namespace
 
-const table<listener_options>& listener_table() {
-    static const table<listener_options> made =
-        make_listener_table("listener", "`listen[]`", "Where clients connect, in plain HTTP/1.1.",
-                            "An IP address and a port; `0.0.0.0` and `[::]`: every address of the "
-                            "machine; port `0`: the "
-                            "system chooses, and the log tells.",
-                            "\"127.0.0.1:8080\"");
+const table<session::key_source>& session_key_table() {
+    using session::key_source;
+    static const table<key_source> made = [] {
+        table<key_source> t("session_key", "`sessions.keys[]`",
+                            "A key that sessions are sealed with.");
+        t.add({.name = "id",
+               .text = "Stands in what the key sealed; never used again for another key.",
+               .example = "k1",
+               .required = true},
+              &key_source::id, key_id());
+        t.add({.name = "file",
+               .text = "Holds the key, as `lethe session key` or `openssl rand -base64 32` makes "
+                       "it; readable by its owner and group alone; read again on reload. Relative "
+                       "to the configuration's directory. Either `file` or `key` is needed.",
+               .example = "k1.key"},
+              &key_source::file, key_file());
+        t.add({.name = "key",
+               .text = "The key itself; best `${NAME}` from the environment.",
+               .example = "\"hM3kN1m4f1hYv0M8o3sJm4m0r8xJc4nUe0d2u7zq8mE=\"",
+               .sensitive = true},
+              &key_source::text, key_text());
+        return t;
+    }();
     return made;
 }
 
-const table<listener_options>& admin_table() {
-    static const table<listener_options> made =
-        make_listener_table("admin", "`admin`",
-                            "Where `/healthz`, `/readyz` and `/metrics` are answered. Whoever can "
-                            "connect can read them.",
-                            "As for `listen`.", "\"127.0.0.1:9901\"");
+const table<listener_options>& listener_table() {
+    static const table<listener_options> made = [] {
+        table<listener_options> t("listener", "`listen[]`",
+                                  "Where clients connect, in plain HTTP/1.1.");
+        add_address(t,
+                    "An IP address and a port; `0.0.0.0` and `[::]`: every address of the machine; "
+                    "port `0`: the system chooses, and the log tells.",
+                    "\"127.0.0.1:8080\"");
+        return t;
+    }();
+    return made;
+}
+
+const table<admin_options>& admin_table() {
+    static const table<admin_options> made = [] {
+        table<admin_options> t("admin", "`admin`",
+                               "Where `/healthz`, `/readyz` and `/metrics` are answered: whoever "
+                               "can connect can read them. With `api_token`, `/lethe/v1/` too.");
+        add_address(t, "As for `listen`.", "\"127.0.0.1:9901\"");
+        t.add({.name = "api_token",
+               .text = "What callers of `/lethe/v1/` show as `Authorization: Bearer …`. Without it "
+                       "nobody may call. Best `${NAME}` from the environment.",
+               .example = "\"3b1f8c0e9d7a4c52\"",
+               .reload = reload_rule::restart},
+              &admin_options::api_token, api_token());
+        return t;
+    }();
+    return made;
+}
+
+const table<store_options>& moving_store_table() {
+    static const table<store_options> made = [] {
+        table<store_options> t(
+            "moving_store", "`store`",
+            "In place of a URL, while records move from one store to another "
+            "([how to](stores.md#moving-to-another-store)). For a named store likewise.");
+        t.add({.name = "primary",
+               .text = "Where records are from now on.",
+               .example = "\"sqlite:/var/lib/lethe/new.db\"",
+               .required = true,
+               .sensitive = true,
+               .reload = reload_rule::restart},
+              &store_options::url, store_url());
+        t.add({.name = "previous",
+               .text = "Where they were: a record moves when it is used.",
+               .example = "\"sqlite:/var/lib/lethe/lethe.db\"",
+               .required = true,
+               .sensitive = true,
+               .reload = reload_rule::restart},
+              &store_options::previous, store_url());
+        return t;
+    }();
     return made;
 }
 
@@ -174,6 +287,18 @@ const table<server_limits>& limits_table() {
                .text = "Connections of clients, per worker; more are closed at once.",
                .example = "2000"},
               &server_limits::connections, integer<std::uint32_t>(1, 1'000'000));
+        t.add({.name = "spool_bytes",
+               .text = "Temporary files for the bodies of keyed requests that are too large for "
+                       "memory, all together; above it 503.",
+               .example = "4GiB",
+               .reload = reload_rule::restart},
+              &server_limits::spool_bytes, size<std::uint64_t>(0, std::uint64_t{1} << 44));
+        t.add({.name = "spool_directory",
+               .text = "Where these files are; they have no names. `TMPDIR`, else `/var/tmp`, "
+                       "without it.",
+               .example = "/var/lib/lethe/spool",
+               .reload = reload_rule::restart},
+              &server_limits::spool_directory, text("a directory"));
         return t;
     }();
     return made;
@@ -234,6 +359,50 @@ const table<log_options>& log_table() {
     return made;
 }
 
+namespace {
+
+void add_encryption(table<session::settings>& t) {
+    using session::encryption_mode;
+    using session::session_mode;
+    using session::settings;
+    t.add(
+        {.name = "mode",
+         .text = "Where sessions are. `stored`: in a store. `sealed`: in the browser's cookies, "
+                 "sealed with `keys`; what outgrows them (8 KiB) moves to the route's store "
+                 "where `store` is given. [What that means](sessions.md#sealed-cookies).",
+         .example = "sealed"},
+        &settings::mode,
+        choice<session_mode>({{"stored", session_mode::stored}, {"sealed", session_mode::sealed}}));
+    t.add({.name = "revocation_delay",
+           .text = "For `mode: sealed` with a store: how long a subject's sessions in cookies may "
+                   "go on after they were ended; `0s` asks the store for each request.",
+           .example = "0s"},
+          &settings::revocation_delay, duration<milliseconds>(0ms, 1h));
+    t.add({.name = "encryption",
+           .text = "With what the records of sessions are sealed. `ticket`: a secret in each "
+                   "session's cookie; nobody else can open them. `keyring`: `keys`; `lethe session "
+                   "show` opens what they sealed. Records open whatever is set here now.",
+           .example = "keyring"},
+          &settings::encryption,
+          choice<encryption_mode>(
+              {{"ticket", encryption_mode::ticket}, {"keyring", encryption_mode::keyring}}));
+    t.add({.name = "keys",
+           .text = "The first seals, all of them open. "
+                   "[How to change keys](sessions.md#changing-keys).",
+           .example = "[{id: k2, file: k2.key}, {id: k1, file: k1.key}]"},
+          &settings::keys,
+          list<session::key_source>("a list of keys such as [{id: k1, file: k1.key}]",
+                                    section(session_key_table())));
+    t.add({.name = "retired_keys",
+           .text = "Ids of keys that are gone for good: the sessions that they sealed are over. "
+                   "With a key that is neither here nor in `keys`, a session cannot be reached: "
+                   "503.",
+           .example = "[k0]"},
+          &settings::retired_keys, list<std::string>("a list of keys' ids", key_id()));
+}
+
+}  // namespace
+
 const table<session::settings>& sessions_table() {
     using session::settings;
     static const table<settings> made = [] {
@@ -259,10 +428,10 @@ const table<session::settings>& sessions_table() {
                .example = "30d"},
               &settings::absolute_ttl, duration<seconds>(10s, 400 * 24h));
         t.add({.name = "session_bytes_max",
-               .text = "All slots as one JSON text. It travels upstream in a field: many services "
-                       "refuse heads above 8 KiB.",
+               .text = "All slots as one JSON text. Above 4 KiB what a route reads does not travel "
+                       "in a field, and `session_api` is needed.",
                .example = "2KiB"},
-              &settings::session_bytes_max, size<std::size_t>(256, 16384));
+              &settings::session_bytes_max, size<std::size_t>(256, 256 * 1024));
         t.add({.name = "slots_max", .text = "Slots that a session may have.", .example = "8"},
               &settings::slots_max, integer<std::size_t>(1, 256));
         t.add({.name = "patch_bytes_max",
@@ -286,6 +455,7 @@ const table<session::settings>& sessions_table() {
                .text = "How long one step waits for the store.",
                .example = "1s"},
               &settings::store_timeout, duration<milliseconds>(10ms, 60s));
+        add_encryption(t);
         return t;
     }();
     return made;
@@ -308,6 +478,11 @@ void add_gateway_options(table<configuration>& t) {
            .example = "{address: \"127.0.0.1:9901\"}",
            .reload = reload_rule::restart},
           &configuration::admin, optional_of(section(admin_table())));
+    t.add({.name = "session_api",
+           .text = "Where services reach sessions by URL; nowhere without it.",
+           .example = "{address: \"127.0.0.1:3500\"}",
+           .reload = reload_rule::restart},
+          &configuration::session_api, optional_of(section(session_api_table())));
     t.add({.name = "workers",
            .text = "Threads, each with its own event loop. `auto`: one per core.",
            .example = "4",

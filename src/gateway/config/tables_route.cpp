@@ -121,10 +121,42 @@ codec<std::string> store_name() {
     return text("the name of a store", is_not_empty);
 }
 
+codec<session::stale_rule> stale_codec() {
+    codec<session::stale_rule> out =
+        choice<session::stale_rule>({{"retry", session::stale_rule::retry},
+                                     {"refuse", session::stale_rule::refuse},
+                                     {"accept", session::stale_rule::accept}});
+    out.read = [read = out.read](reader& with, const place& at, session::stale_rule& to) {
+        if (at.value.kind == node_kind::scalar && at.value.text == "503")
+            to = session::stale_rule::refuse;
+        else
+            read(with, at, to);
+    };
+    return out;
+}
+
 constexpr const char* allow_lossy_text =
     "Take a store that may lose what was acknowledged, such as `memory:`.";
 
 }  // namespace
+
+const table<session::serialize_options>& serialize_table() {
+    using session::serialize_options;
+    static const table<serialize_options> made = [] {
+        table<serialize_options> t("serialize", "`routes[].session.serialize`",
+                                   "`{}`: as it is by default.");
+        t.add({.name = "wait",
+               .text = "How long a request waits for its turn before it gets 503.",
+               .example = "3s"},
+              &serialize_options::wait, duration<milliseconds>(10ms, 60s));
+        t.add({.name = "lease",
+               .text = "After so long without a sign of life of its gateway a turn is over.",
+               .example = "5s"},
+              &serialize_options::lease, duration<milliseconds>(1s, 60s));
+        return t;
+    }();
+    return made;
+}
 
 const table<session_options>& session_table() {
     using session::route_options;
@@ -137,15 +169,21 @@ const table<session_options>& session_table() {
               in(rules, &route_options::read), list<std::string>("a list of slots", slot()));
         t.add({.name = "write", .text = "Slots that the upstream may change.", .example = "[cart]"},
               in(rules, &route_options::write), list<std::string>("a list of slots", slot()));
-        t.add({.name = "on_conflict",
-               .text = "When a slot has changed since the upstream saw it. `reject`: 409. "
-                       "`last_writer_wins`: the change is applied to what is there now. Operations "
-                       "(`op` patches) never meet this.",
-               .example = "last_writer_wins"},
-              in(rules, &route_options::on_conflict),
-              choice<session::conflict_rule>(
-                  {{"reject", session::conflict_rule::reject},
-                   {"last_writer_wins", session::conflict_rule::last_writer_wins}}));
+        t.add(
+            {.name = "on_conflict",
+             .text =
+                 "When a slot has changed since the upstream saw it. `reject`, also written `409`: "
+                 "409. `last_writer_wins`, also `lww`: the change is applied to what is there "
+                 "now. `retry`: GET, HEAD, PUT and DELETE without a key are sent again, three "
+                 "times at most; others get 409. Operations never meet this.",
+             .example = "last_writer_wins"},
+            in(rules, &route_options::on_conflict),
+            choice<session::conflict_rule>(
+                {{"reject", session::conflict_rule::reject},
+                 {"409", session::conflict_rule::reject},
+                 {"last_writer_wins", session::conflict_rule::last_writer_wins},
+                 {"lww", session::conflict_rule::last_writer_wins},
+                 {"retry", session::conflict_rule::retry}}));
         t.add(
             {.name = "when_store_down",
              .text =
@@ -155,6 +193,26 @@ const table<session_options>& session_table() {
             in(rules, &route_options::when_store_down),
             choice<session::store_down_rule>({{"refuse", session::store_down_rule::refuse},
                                               {"anonymous", session::store_down_rule::anonymous}}));
+        t.add({.name = "url",
+               .text = "When the upstream gets a `Lethe-Session-Url`. `large`: where the slots it "
+                       "reads are above 4 KiB. `always`: also otherwise, and for callers without a "
+                       "session where the route writes. Needs `session_api`.",
+               .example = "always"},
+              in(rules, &route_options::url),
+              choice<session::url_rule>(
+                  {{"large", session::url_rule::large}, {"always", session::url_rule::always}}));
+        t.add({.name = "serialize",
+               .text = "Requests of one session run one after the other, for services that cannot "
+                       "take two at once; only on routes that write.",
+               .example = "{wait: 3s}"},
+              in(rules, &route_options::serialize), optional_of(section(serialize_table())));
+        t.add({.name = "stale",
+               .text = "When a session is read that is older than its cookie: the store lost "
+                       "changes. `retry`: it is read again for up to 1 s, then 503. `refuse` (or "
+                       "`503`): 503 at once. `accept`: the upstream gets it, with "
+                       "`Lethe-Session-Stale: ?1`.",
+               .example = "accept"},
+              in(rules, &route_options::stale), stale_codec());
         t.add({.name = "required", .text = "Callers without a session get 403.", .example = "true"},
               in(rules, &route_options::required), boolean());
         t.add({.name = "store", .text = "Which of the named stores.", .example = "carts"},
@@ -225,6 +283,29 @@ void add_key_options(table<idempotency_options>& t) {
           in(rules, &key_rules::tenant), text("a text"));
 }
 
+void add_graphql_options(table<idempotency_options>& t) {
+    using namespace idempotency;
+    const auto rules = &idempotency_options::rules;
+    t.add({.name = "graphql",
+           .text = "POST carries GraphQL: only mutations take a key, from the header, "
+                   "`@idempotent(key:)` or `extensions.idempotencyKey`.",
+           .example = "true"},
+          in(rules, &key_rules::graphql), boolean());
+    t.add({.name = "graphql_batch",
+           .text = "An array of GraphQL requests with a key. `refuse`: 400. `unit`: all of it is "
+                   "one request.",
+           .example = "unit"},
+          in(rules, &key_rules::graphql_batch),
+          choice<batch_rule>({{"refuse", batch_rule::refuse}, {"unit", batch_rule::unit}}));
+    t.add({.name = "key_space",
+           .text = "What a used key means on another method or path. `api`: 422. `operation`: each "
+                   "method and path has keys of its own.",
+           .example = "operation"},
+          in(rules, &key_rules::key_space),
+          choice<key_space_rule>(
+              {{"api", key_space_rule::api}, {"operation", key_space_rule::operation}}));
+}
+
 void add_time_options(table<idempotency_options>& t) {
     using namespace idempotency;
     const auto rules = &idempotency_options::rules;
@@ -259,12 +340,15 @@ void add_recording_options(table<idempotency_options>& t) {
     using namespace idempotency;
     const auto rules = &idempotency_options::rules;
     const auto field = text("a field name", http::is_token);
-    t.add({.name = "body_bytes_max",
-           .text = "A keyed request with a larger body gets 413: it is held in memory.",
-           .example = "64KiB"},
-          in(rules, &key_rules::body_bytes_max), size<std::uint64_t>(0, 64 * 1024 * 1024));
+    t.add(
+        {.name = "body_bytes_max",
+         .text = "A keyed request's body is held in memory up to so much, and in a temporary file "
+                 "beyond; it then counts byte for byte.",
+         .example = "64KiB"},
+        in(rules, &key_rules::body_bytes_max), size<std::uint64_t>(0, 64 * 1024 * 1024));
     t.add({.name = "answer_bytes_max",
-           .text = "A larger answer passes through, and a retry gets 409.",
+           .text = "Up to 1 MiB an answer stands in the key's record, beyond it in records of its "
+                   "own. A larger one than this passes through, and a retry gets 409.",
            .example = "256KiB"},
           in(rules, &key_rules::answer_bytes_max), size<std::uint64_t>(0, answer_bytes_limit));
     t.add(
@@ -274,6 +358,18 @@ void add_recording_options(table<idempotency_options>& t) {
          .example = "[X-Currency]"},
         in(rules, &key_rules::fingerprint_headers),
         list<std::string>("a list of field names", field));
+    t.add({.name = "fingerprint_body",
+           .text = "Which bodies are the same request. `bytes`: byte for byte. `meaning`: JSON by "
+                   "its canonical text (RFC 8785), multipart without its boundary.",
+           .example = "meaning"},
+          in(rules, &key_rules::fingerprint_body),
+          choice<body_rule>({{"bytes", body_rule::bytes}, {"meaning", body_rule::meaning}}));
+    t.add({.name = "fingerprint_paths",
+           .text = "JSONPaths of names, indexes and `*`: of a JSON body only what they select "
+                   "counts. With `fingerprint_body: meaning`.",
+           .example = "[\"$.order.id\", \"$.items[*].sku\"]"},
+          in(rules, &key_rules::fingerprint_paths),
+          list<std::string>("a list of JSONPaths", text("a JSONPath")));
     t.add({.name = "not_replayed",
            .text = "Answer fields that are not replayed, besides those that never are.",
            .example = "[X-Served-By]"},
@@ -292,6 +388,33 @@ void add_recording_options(table<idempotency_options>& t) {
                    "rel=\"describedby\"`.",
            .example = "\"https://api.shop.example/docs/retries\""},
           in(rules, &key_rules::described_by), text("a URI"));
+}
+
+void add_unknown_options(table<idempotency_options>& t) {
+    using namespace idempotency;
+    const auto rules = &idempotency_options::rules;
+    t.add({.name = "backend",
+           .text = "`dedups`: the service itself makes a repeated request of one key take effect "
+                   "once, and says so by answering the first answer again.",
+           .example = "dedups"},
+          in(rules, &key_rules::backend_dedups),
+          choice<bool>({{"plain", false}, {"dedups", true}}));
+    t.add({.name = "on_unknown",
+           .text = "What a retry does about an outcome that nobody knows. `hold`: 409. "
+                   "`reconcile`: asks the service at `reconcile`. `resend`: sends it again, only "
+                   "with `backend: dedups`. `final`: the 504 is the outcome.",
+           .example = "reconcile"},
+          in(rules, &key_rules::on_unknown),
+          choice<unknown_rule>({{"hold", unknown_rule::hold},
+                                {"reconcile", unknown_rule::reconcile},
+                                {"resend", unknown_rule::resend},
+                                {"final", unknown_rule::final}}));
+    t.add({.name = "reconcile",
+           .text = "Where `on_unknown: reconcile` asks with GET, `{key}` replaced by the key. 200: "
+                   "done, and that answer is replayed; 404: not done and never will be, so the "
+                   "retry is forwarded; all else: still unknown.",
+           .example = "\"/orders/by-key/{key}\""},
+          in(rules, &key_rules::reconcile), text("a path with {key} in it"));
 }
 
 void add_store_options(table<idempotency_options>& t) {
@@ -330,8 +453,10 @@ const table<idempotency_options>& idempotency_table() {
             "`authenticate` or `session` on the route, which say whose key it is, or `scope: "
             "public`.");
         add_key_options(t);
+        add_graphql_options(t);
         add_time_options(t);
         add_recording_options(t);
+        add_unknown_options(t);
         add_store_options(t);
         return t;
     }();

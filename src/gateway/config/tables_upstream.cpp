@@ -107,6 +107,24 @@ const table<upstream::ejection_options>& ejection_table() {
     return made;
 }
 
+// A mistake in it is told without showing it.
+codec<secret> signing_key() {
+    const std::string words = "32 to 256 visible ASCII characters";
+    return {{.kind = value_kind::text, .words = words},
+            [words](reader& with, const place& at, secret& to) {
+                if (want_scalar(with, at, words) == nullptr) return;
+                const std::string& given = at.value.text;
+                const bool fits = given.size() >= 32 && given.size() <= 256 &&
+                                  std::all_of(given.begin(), given.end(),
+                                              [](char c) { return c > ' ' && c < 0x7f; });
+                if (!fits)
+                    return with.fail(at, "is too short or too long, or has other characters",
+                                     "expected " + words);
+                to = secret(given);
+            },
+            [](const secret&) { return boost::json::value(); }};
+}
+
 void add_connections(table<upstream::options>& t) {
     using upstream::options;
     t.add({.name = "connect_timeout", .text = "How long connecting may take.", .example = "500ms"},
@@ -138,6 +156,29 @@ void add_connections(table<upstream::options>& t) {
 }
 
 }  // namespace
+
+const table<upstream::signature_options>& signature_table() {
+    using upstream::signature_options;
+    static const table<signature_options> made = [] {
+        table<signature_options> t("signature", "`upstreams[].signature`",
+                                   "One key for each service, so that none can speak as the "
+                                   "gateway to another.");
+        t.add({.name = "key_id",
+               .text = "Tells the service which key it is: a new key gets a new id.",
+               .example = "k1",
+               .required = true},
+              &signature_options::key_id,
+              text("1 to 64 letters, digits, '-', '_' and '.'", is_name, "^[A-Za-z0-9._-]{1,64}$"));
+        t.add({.name = "key",
+               .text = "What both sides know. Best `${NAME}` from the environment.",
+               .example = "\"4b0f1c7e9a2d4f6b8c3e5a7d9f1b3c5e\"",
+               .required = true,
+               .sensitive = true},
+              &signature_options::key, signing_key());
+        return t;
+    }();
+    return made;
+}
 
 const table<upstream::options>& upstream_table() {
     using upstream::options;
@@ -174,6 +215,11 @@ const table<upstream::options>& upstream_table() {
                .text = "Leaving out replicas whose requests fail.",
                .example = "{consecutive_failures: 5, for: 30s}"},
               &options::ejection, section(ejection_table()));
+        t.add({.name = "signature",
+               .text = "Signs what the gateway says to this service about the caller and the "
+                       "session (`Lethe-Signature`, [how](sessions.md#signed-fields)).",
+               .example = "{key_id: k1, key: \"${SHOP_KEY}\"}"},
+              &options::signature, optional_of(section(signature_table())));
         add_connections(t);
         return t;
     }();
