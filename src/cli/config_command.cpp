@@ -3,6 +3,7 @@
 #include "base/json.hpp"
 #include "gateway/config/load.hpp"
 #include "gateway/config/schema.hpp"
+#include "store/open.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
@@ -24,21 +25,14 @@ std::string count_of(std::size_t count, std::string_view noun) {
     return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-// Without user information and query, which may hold a password.
-std::string shown_url(std::string url) {
-    const std::size_t host = url.find("//");
-    const std::size_t at = url.rfind('@');
-    if (host != url.npos && at != url.npos && at > host) url.erase(host + 2, at - host - 1);
-    return url.substr(0, url.find('?'));
-}
-
 std::string summary(const config::configuration& of) {
     std::string out = fmt::format("{}, {}", count_of(of.routes.size(), "route"),
                                   count_of(of.upstreams.size(), "upstream"));
     if (!of.issuers.empty()) out += ", " + count_of(of.issuers.size(), "issuer");
     for (const auto& [name, options] : of.stores) {
         const std::string called = of.stores.size() > 1 ? name + " " : "";
-        out += fmt::format(", store {}{}", called, shown_url(options.url));
+        out += fmt::format(", store {}{}", called, store::shown_url(options.url));
+        if (!options.previous.empty()) out += " moving from " + store::shown_url(options.previous);
     }
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include "base/json.hpp"
 #include "base/random.hpp"
+#include "cli/new_file.hpp"
 #include "identity/key_file.hpp"
 #include "identity/options.hpp"
 #include "token/mint.hpp"
@@ -12,11 +13,9 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <iostream>
@@ -167,27 +166,6 @@ struct key_arguments {
     bool is_public = false;
     bool json = false;
 };
-
-// Readable by its owner alone, and never over a file that is there: it may be the only copy of a
-// key.
-std::string write_new_file(const std::string& path, const std::string& text) {
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0 && errno == EEXIST)
-        return "'" + path + "' exists already; keys are not overwritten, choose another name";
-    if (file < 0) return "'" + path + "' cannot be made: " + std::generic_category().message(errno);
-    std::string_view left = text;
-    while (!left.empty()) {
-        const ssize_t written = ::write(file, left.data(), left.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) break;
-        left.remove_prefix(static_cast<std::size_t>(written));
-    }
-    const int failure = left.empty() ? 0 : errno;
-    if (::close(file) == 0 && failure == 0) return {};
-    const int reason = failure != 0 ? failure : errno;
-    ::unlink(path.c_str());
-    return "'" + path + "' cannot be written: " + std::generic_category().message(reason);
-}
 
 exit make_key(const key_arguments& in) {
     const std::optional<token::algorithm> algorithm = token::parse_algorithm(in.algorithm);

@@ -1,0 +1,14 @@
+// `lethe session`: a person's sessions, seen and ended from outside.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace lethe::cli {
+
+// Adds the command to `app`. What it ends with goes to `exit_code`, which outlives the parsing: 0;
+// 1 when there was no such session or a store could not be asked; 2 for a mistake in the arguments.
+void add_session_command(CLI::App& app, int& exit_code);
+
+}  // namespace lethe::cli
