@@ -9,15 +9,26 @@
 #include <boost/json/array.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <lethe/lethe.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace shop {
 
 // So many that cart and change fit into lethe's fields (4 and 8 KiB).
 inline constexpr std::size_t cart_lines_max = 40;
+
+struct cart_line {
+    std::string id;
+    std::int64_t quantity = 0;
+    std::string sku;
+
+    static constexpr auto json_members =
+        lethe::members("id", &cart_line::id, "qty", &cart_line::quantity, "sku", &cart_line::sku);
+};
 
 class cart {
  public:
@@ -31,7 +42,7 @@ class cart {
     [[nodiscard]] lethe::session_change taken_out() const;
 
  private:
-    boost::json::array lines_;
+    std::vector<cart_line> lines_;
 };
 
 // The change that puts `quantity` of an article into a cart.

@@ -53,7 +53,7 @@ bool is_for_sale(std::string_view sku) {
 }
 
 response json_answer(const json::object& body, int status = 200) {
-    return response::json(json::serialize(body) + '\n', status);
+    return response::json_text(json::serialize(body) + '\n', status);
 }
 
 response no_database() {

@@ -26,6 +26,12 @@ enum class service_errc {
     malformed_field,
     // The session is too large for a field and has to be fetched from Lethe-Session-Url.
     session_elsewhere,
+    // There is nothing at that place of the session.
+    no_value,
+    // What is there is of another type.
+    wrong_type,
+    // Not JSON, or too deep, too large, or with a member twice.
+    malformed_json,
 };
 [[nodiscard]] boost::system::error_code make_error_code(service_errc e) noexcept;
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "lethe/errors.hpp"
+#include "lethe/json.hpp"
+#include "lethe/session.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -14,7 +16,8 @@ inline namespace v1 {
 
 namespace internal {
 struct request_data;
-}
+struct request_access;
+}  // namespace internal
 
 // Moved, not copied; one worker. It and every view from it are valid until the handler's coroutine
 // has ended: a handler that hands work on copies what that work needs.
@@ -42,9 +45,17 @@ class request {
     // --- what lethe adds. It strips such fields from its clients' requests, so a service that only
     // lethe can reach may trust them.
 
-    // The session's slots that the route may read: one JSON object, "{}" when there is no session.
-    // Errors: service_errc::malformed_field, service_errc::session_elsewhere.
-    [[nodiscard]] boost::system::result<std::string> session() const;
+    // The session's slots that the route may read, none where there is no session. Errors are met
+    // where it is read: service_errc::malformed_field, service_errc::session_elsewhere. Decoded
+    // anew at each call.
+    [[nodiscard]] session_view session() const;
+    // The body as JSON. Errors: service_errc::malformed_json; wrong_type where it is no T.
+    template <class T = json_value>
+    [[nodiscard]] boost::system::result<T> json() const {
+        const boost::system::result<json_value> parsed = json_value::parse(body());
+        if (parsed.has_value()) return parsed->as<T>();
+        return boost::system::result<T>(boost::system::in_place_error, parsed.error());
+    }
     // Names the session without giving anything away; "" when there is none.
     [[nodiscard]] std::string session_id() const;
     // Which try of a keyed request this is, from 1; 0: the request carries no idempotency key. A
@@ -54,6 +65,7 @@ class request {
     [[nodiscard]] std::string idempotency_key() const;
 
  private:
+    friend struct internal::request_access;
     const internal::request_data* data_;
 };
 

@@ -23,7 +23,9 @@ class response {
  public:
     explicit response(int status = 200) : status_(status) {}
 
-    [[nodiscard]] static response json(std::string body, int status = 200);
+    [[nodiscard]] static response json(const json_value& body, int status = 200);
+    // JSON text as it is.
+    [[nodiscard]] static response json_text(std::string body, int status = 200);
     [[nodiscard]] static response text(std::string body, int status = 200);
     // Problem details (RFC 9457) of type about:blank.
     [[nodiscard]] static response problem(int status, std::string_view title,
@@ -39,15 +41,20 @@ class response {
     response& set(std::string_view name, std::string_view value);
     // Adds one more line of that name.
     response& add(std::string_view name, std::string_view value);
+    // Takes all lines of that name out.
+    response& remove(std::string_view name);
     response& set_body(std::string body, std::string_view content_type);
+    // Without a say about its type.
+    response& set_bytes(std::string body);
 
     // --- what lethe acts on; it never reaches the client
 
     // At most one change per answer; the last call counts.
     response& change_session(const session_change& change);
-    // A merge patch (RFC 7396), one JSON object: {"cart": null}. It replaces what it names, so two
-    // concurrent ones of the same slot conflict: prefer session_change.
-    response& merge_session(std::string_view json_object);
+    response& change_session(const session_merge& change);
+    response& change_session(const session_patch& change);
+    // session_condition::slots unless it is said.
+    response& change_session_if(session_condition condition);
     // A new session id with the same content: after a change of rights.
     response& regenerate_session();
     response& destroy_session();

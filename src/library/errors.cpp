@@ -23,6 +23,10 @@ boost::system::error_code make_error_code(service_errc e) noexcept {
          condition::malformed},
         {static_cast<int>(service_errc::session_elsewhere), "the session is too large for a field",
          condition::too_large},
+        {static_cast<int>(service_errc::no_value), "there is no such value", condition::not_found},
+        {static_cast<int>(service_errc::wrong_type), "the value is of another type",
+         condition::malformed},
+        {static_cast<int>(service_errc::malformed_json), "not JSON", condition::malformed},
     };
     static const table_category category{"lethe.service", rows};
     return {static_cast<int>(e), category};

@@ -2,7 +2,7 @@
 // them.
 #include "lethe/lethe.hpp"
 #include "library/routes.hpp"
-#include "support/client.hpp"
+#include "library/test_service.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -28,8 +28,8 @@ answer greet(request r) {
 }
 
 answer tell_what_lethe_said(request r) {
-    const boost::system::result<std::string> session = r.session();
-    std::string text = session.has_value() ? *session : session.error().message();
+    const boost::system::result<json_value> session = r.session().slots();
+    std::string text = session.has_value() ? session->to_text() : session.error().message();
     text += '|' + r.session_id() + '|' + std::to_string(r.attempt()) + '|' + r.idempotency_key();
     co_return response::text(std::move(text));
 }
@@ -92,41 +92,6 @@ answer sleep_a_little(std::atomic<bool>& begun, request) {
     co_await timer.async_wait(boost::asio::use_awaitable);
     co_return response::text("slept");
 }
-
-service_options on_any_port() {
-    service_options options;
-    options.port = 0;
-    options.drain_time = 5s;
-    return options;
-}
-
-// Runs a service on a thread until it goes out of scope.
-class running {
- public:
-    explicit running(service& s) : service_(s) {
-        std::promise<std::uint16_t> ready;
-        service_.on_ready([&ready](std::uint16_t port) { ready.set_value(port); });
-        thread_ = std::thread([this] { ended_ = service_.run().has_value(); });
-        port_ = ready.get_future().get();
-    }
-    ~running() { stop(); }
-    // Whether run() ended well.
-    bool stop() {
-        service_.stop();
-        return join();
-    }
-    bool join() {
-        if (thread_.joinable()) thread_.join();
-        return ended_;
-    }
-    [[nodiscard]] std::uint16_t port() const { return port_; }
-
- private:
-    service& service_;
-    std::thread thread_;
-    std::uint16_t port_ = 0;
-    bool ended_ = false;
-};
 
 TEST(Service, RoutesByPathAndMethodAndDecodesItsPlaces) {
     service s(on_any_port());
@@ -309,7 +274,8 @@ TEST(Routes, ALiteralSegmentGoesBeforeAName) {
 TEST(SessionChange, WritesOperationsInOrder) {
     session_change change;
     change.set_add("/cart/items", "sku \"1\"").increment("/cart/count", 1, {.min = {}, .max = 9});
-    change.put_if_absent("/cart/" + escape_pointer("a/b~c"), raw_json{"{\"d\":[]}"});
+    change.put_if_absent("/cart/" + escape_pointer("a/b~c"),
+                         json_value::parse("{\"d\":[]}").value());
     change.append("/log", 7, 3).set_remove("/cart/items", true);
     EXPECT_EQ(change.to_json(), R"([{"op":"set_add","path":"/cart/items","value":"sku \"1\""},)"
                                 R"({"op":"inc","path":"/cart/count","by":1,"max":9},)"
@@ -320,7 +286,9 @@ TEST(SessionChange, WritesOperationsInOrder) {
 
 TEST(Response, SaysWhatLetheShallDo) {
     response out;
-    out.merge_session(R"({"cart":null})").bind_session("a\"b").set_outcome(outcome_wish::release);
+    out.change_session(session_merge().remove("cart"))
+        .bind_session("a\"b")
+        .set_outcome(outcome_wish::release);
     out.change_session(session_change().set_add("/a", 1));
     ASSERT_EQ(out.fields().size(), 3U);
     EXPECT_EQ(out.fields()[0].second, R"(bind;subject="a\"b")");

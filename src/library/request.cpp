@@ -70,17 +70,34 @@ std::optional<std::string> request::query_parameter(std::string_view name) const
     return std::nullopt;
 }
 
-boost::system::result<std::string> request::session() const {
-    const auto field = data_->exchange.request.header.combined("Lethe-Session");
+namespace {
+
+result<json_value> read_session(const request& r, const http::fields& header) {
+    const auto field = header.combined("Lethe-Session");
     if (!field) {
-        if (header("Lethe-Session-Url")) return make_error_code(service_errc::session_elsewhere);
-        return std::string("{}");
+        if (r.header("Lethe-Session-Url")) return make_error_code(service_errc::session_elsewhere);
+        return json_value::object({});
     }
     const result<http::structured::item> item = http::structured::parse_item(*field);
     if (item.has_error()) return make_error_code(service_errc::malformed_field);
     const auto* bytes = std::get_if<http::structured::bytes>(&item->value);
     if (bytes == nullptr) return make_error_code(service_errc::malformed_field);
-    return bytes->data;
+    result<json_value> slots = json_value::parse(bytes->data);
+    if (slots.has_error()) return make_error_code(service_errc::malformed_field);
+    return slots;
+}
+
+std::uint64_t read_number(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? number : 0;
+}
+
+}  // namespace
+
+session_view request::session() const {
+    return {read_session(*this, data_->exchange.request.header),
+            read_number(header("Lethe-Session-Version").value_or(""))};
 }
 
 std::string request::session_id() const {
@@ -93,10 +110,7 @@ std::string request::session_id() const {
 }
 
 std::uint64_t request::attempt() const {
-    const std::string_view field = header("Lethe-Attempt").value_or("");
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), number);
-    return error == std::errc{} && end == field.data() + field.size() ? number : 0;
+    return read_number(header("Lethe-Attempt").value_or(""));
 }
 
 // A quoted string or, as many clients send it, the bare text.

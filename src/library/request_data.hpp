@@ -15,10 +15,16 @@ namespace internal {
 
 // Lives as long as the handler's coroutine.
 struct request_data {
-    const http::exchange& exchange;
+    http::exchange& exchange;
     std::string body = {};
     // The pattern's names (views of the route) and what stood in their places, decoded.
     std::vector<std::pair<std::string_view, std::string>> path_parameters = {};
+};
+
+struct request_access {
+    [[nodiscard]] static http::exchange& exchange(const request& r) noexcept {
+        return r.data_->exchange;
+    }
 };
 
 // Percent-decoding (RFC 3986 section 2.1); `plus_is_space` in queries. False: a broken escape.

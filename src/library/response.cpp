@@ -8,7 +8,11 @@
 namespace lethe {
 inline namespace v1 {
 
-response response::json(std::string body, int status) {
+response response::json(const json_value& body, int status) {
+    return json_text(body.to_text() + '\n', status);
+}
+
+response response::json_text(std::string body, int status) {
     response made(status);
     made.set_body(std::move(body), "application/json");
     return made;
@@ -34,8 +38,12 @@ response response::problem(int status, std::string_view title, std::string_view 
 }
 
 response& response::set(std::string_view name, std::string_view value) {
+    return remove(name).add(name, value);
+}
+
+response& response::remove(std::string_view name) {
     std::erase_if(fields_, [&](const field& f) { return equal_ignoring_case(f.first, name); });
-    return add(name, value);
+    return *this;
 }
 
 response& response::add(std::string_view name, std::string_view value) {
@@ -48,12 +56,30 @@ response& response::set_body(std::string body, std::string_view content_type) {
     return set("Content-Type", content_type);
 }
 
+response& response::set_bytes(std::string body) {
+    body_ = std::move(body);
+    return *this;
+}
+
 response& response::change_session(const session_change& change) {
     return set("Lethe-Session-Patch", ':' + to_base64(change.to_json()) + ":;type=ops");
 }
 
-response& response::merge_session(std::string_view json_object) {
-    return set("Lethe-Session-Patch", ':' + to_base64(json_object) + ":;type=merge");
+response& response::change_session(const session_merge& change) {
+    return set("Lethe-Session-Patch", ':' + to_base64(change.to_json()) + ":;type=merge");
+}
+
+response& response::change_session(const session_patch& change) {
+    return set("Lethe-Session-Patch", ':' + to_base64(change.to_json()) + ":;type=json-patch");
+}
+
+response& response::change_session_if(session_condition condition) {
+    switch (condition) {
+        case session_condition::slots: return set("Lethe-Session-If", "slots");
+        case session_condition::version: return set("Lethe-Session-If", "version");
+        case session_condition::any: return set("Lethe-Session-If", "any");
+    }
+    return *this;
 }
 
 response& response::regenerate_session() {

@@ -27,13 +27,6 @@ boost::asio::awaitable<std::optional<response>> call_guarded(const handler& end,
     co_return std::nullopt;
 }
 
-bool are_sendable(const response& answer) {
-    if (answer.status() < 200 || answer.status() > 599) return false;
-    for (const auto& [name, value] : answer.fields())
-        if (!http::is_token(name) || !http::is_field_value(value)) return false;
-    return true;
-}
-
 void copy_answer(http::exchange& x, const response& answer) {
     x.response.status = answer.status();
     for (const auto& [name, value] : answer.fields()) x.response.header.add(name, value);
@@ -43,6 +36,13 @@ void copy_answer(http::exchange& x, const response& answer) {
 }
 
 }  // namespace
+
+bool are_sendable(const response& answer) {
+    if (answer.status() < 200 || answer.status() > 599) return false;
+    for (const auto& [name, value] : answer.fields())
+        if (!http::is_token(name) || !http::is_field_value(value)) return false;
+    return true;
+}
 
 task<> service_handler::handle(http::exchange& x) {
     const found_route route = rules_.routes.find(x.request.method_text, x.request.path);

@@ -20,6 +20,9 @@ struct service_rules {
     std::size_t body_bytes_max = 0;
 };
 
+// HTTP allows its status and its fields.
+[[nodiscard]] bool are_sendable(const response& answer);
+
 // Shared by all workers: it has no state of its own.
 class service_handler final : public http::handler {
  public:
