@@ -17,8 +17,10 @@ step setup scripts/setup.sh build test sanitize lint
 step format scripts/format.sh --check
 step "lint (rules)" scripts/lint.sh --rules
 step "test (fast)" ./dev test
+step instructions bench/instructions.sh fast
 step docs scripts/docs.sh --check
 step "lint (clang-tidy)" scripts/lint.sh --tidy
 step "build (ASan, UBSan)" ./dev build dev
-step "test (ASan, UBSan)" ctest --preset dev
+step "test (ASan, UBSan)" ctest --preset dev --parallel "$(jobs_max)"
+step fuzz scripts/fuzz.sh
 say "check: all held, $((SECONDS - started)) s"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The tour: a stateless shop behind lethe loses replicas and loses nothing. scripts/demo.sh [--stay] [--shop cpp|node]
+# LETHE_STORE=URL in the environment: with state there; redis, redis-cluster, postgres or memcached start a server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
-case " $* " in
-    *" --shop node "*) scripts/setup.sh build test ;;
+case " $* ${LETHE_STORE:-} " in
+    *" --shop node "* | *" redis "* | *" redis-cluster "* | *" postgres "* | *" memcached "*) scripts/setup.sh build test ;;
     *) scripts/setup.sh build ;;
 esac
 say "demo: build a release"

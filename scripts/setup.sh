@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, and no others: scripts/setup.sh [group...]
-# A name with '|' is a choice: Debian 12 has Boost 1.81 beside its default 1.74, Debian 13 has 1.83.
+# A name with '?' is installed where the system's package lists have it (valkey-server: Debian 13, or
+# Debian 12 with its backports). A name with '|' is a choice: Debian 12 has Boost 1.81 beside its default 1.74, Debian 13 has 1.83.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 build="clang-19 lld-19 cmake ninja-build ccache pkg-config git
     libboost1.81-dev|libboost-dev libboost-json1.81-dev|libboost-json-dev libboost-url1.81-dev|libboost-url-dev
-    libssl-dev libsodium-dev libsqlite3-dev libyaml-cpp-dev libfmt-dev libcli11-dev"
-test="libgtest-dev nodejs curl"
+    libssl-dev libsodium-dev libsqlite3-dev libpq-dev libyaml-cpp-dev libfmt-dev libcli11-dev"
+test="libgtest-dev nodejs curl postgresql pgbouncer redis-server memcached valkey-server? valgrind binutils"
 sanitize="libclang-rt-19-dev llvm-19"
 lint="clang-format-19 clang-tidy-19"
 bench="nginx-light|nginx haproxy nodejs gcc make libssl-dev libsqlite3-dev liburing-dev openssl util-linux"
@@ -28,7 +29,12 @@ installed=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' | awk '$1 == "
 is_installed() { case $installed in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 
 missing=()
+exists() { [ -n "$(apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)"')" ]; }
 for choice in $wanted; do
+    if [[ $choice == *'?' ]]; then
+        choice=${choice%'?'}
+        exists "$choice" || continue
+    fi
     found=
     for name in ${choice//|/ }; do is_installed "$name" && found=1; done
     # A library of Debian 12's default Boost (1.74) is too old: libboost-dev alone does not count there.
@@ -45,7 +51,6 @@ can_be_root || die "these packages are missing, and this user is neither root no
 export DEBIAN_FRONTEND=noninteractive
 apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -q)
-exists() { [ -n "$(apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)"')" ]; }
 
 names=()
 choose() {  # the first of each choice that this Debian has

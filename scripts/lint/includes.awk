@@ -32,8 +32,8 @@ FNR == 1 { before = "" }
         split(FILENAME, own, "/")
         split(header, other, "/")
         if (own[2] == "library") {
-            if (other[1] != "library" && other[1] != "lethe" && other[1] !~ /^(base|net|http)$/ && !(is_test && other[1] == "support"))
-                find("floor", "library/ includes only base/, net/, http/ and the public headers, not \"" header "\"")
+            if (other[1] != "library" && other[1] != "lethe" && other[1] !~ /^(base|net|http|idempotency)$/ && !(is_test && other[1] == "support"))
+                find("floor", "library/ includes only base/, net/, http/, idempotency/ and the public headers, not \"" header "\"")
         } else if (own[2] in floor_of && other[1] in floor_of) {
             if (floor_of[other[1]] > floor_of[own[2]])
                 find("floor", own[2] "/ stands above " other[1] "/ and must not include \"" header "\"")

@@ -102,6 +102,19 @@ good_tree && sed -i '/^## Why/d' docs/problems/session-gone.md
 breaks "a problem page has its three parts" 'docs/problems/session-gone.md:1: [problem]'
 good_tree && cp docs/problems/session-gone.md docs/problems/other.md
 breaks "a problem page has a problem type" 'docs/problems/other.md:1: [problem]'
+rows_tree() {
+    good_tree
+    mkdir -p tests/rows
+    echo 'TEST_P(sessions, Cookie) {}' >tests/rows/a_test.cpp
+    printf '# Rows\n\n## Sessions\n\n| row | tests |\n|---|---|\n| Cookie | `Cookie` |\n' >docs/specification.md
+}
+rows_tree && holds "a row names its test"
+rows_tree && echo '| Touch | |' >>docs/specification.md
+breaks "a row that no test names" 'docs/specification.md:8: [row]'
+rows_tree && echo '| Touch | `Touch` |' >>docs/specification.md
+breaks "a row whose test is not there" 'docs/specification.md:8: [row]'
+rows_tree && echo 'TEST_P(sessions, Touch) {}' >>tests/rows/a_test.cpp
+breaks "a row's test that stands in no row" 'tests/rows/a_test.cpp:2: [row]'
 good_tree && printf 'x=/%s/someone/lethe\n' home >notes.txt
 breaks "no path of one machine" 'notes.txt:1: [path]'
 good_tree && echo '[x](missing.md)' >docs/a.md

@@ -1,9 +1,10 @@
 # All metrics that the sources name: "name<tab>what it counts", from a string "lethe_..." and the
-# string or strings after it.
+# string or strings after it. Where a brace stands before it, it begins a row of a table of something
+# else (the names of prepared statements).
 function end_file(    rest, name, help, piece) {
     rest = whole
-    while (match(rest, /"lethe_[a-z0-9_]+",[ \n]*"/)) {
-        name = substr(rest, RSTART + 1, RLENGTH - 1)
+    while (match(rest, /[^{]"lethe_[a-z0-9_]+",[ \n]*"/)) {
+        name = substr(rest, RSTART + 2, RLENGTH - 2)
         rest = substr(rest, RSTART + RLENGTH - 1)
         sub(/".*$/, "", name)
         help = ""

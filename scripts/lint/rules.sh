@@ -56,6 +56,11 @@ problems_have_pages() {
     done
 }
 
+# Each row of the specification is tried by a test that it names, and each such test has a row.
+rows_have_tests() {
+    [ ! -f docs/specification.md ] || awk -f "$awks/rows.awk" "${code[@]}" docs/specification.md
+}
+
 # No path of one machine in any file. (The bracket keeps this line from finding itself.)
 no_machine_paths() {
     [ ${#files[@]} = 0 ] && return
@@ -80,6 +85,7 @@ links_lead_somewhere() {
     over pages.awk "${pages[@]}"
     folders_have_readmes
     problems_have_pages
+    rows_have_tests
     no_machine_paths
     links_lead_somewhere
 } >"$findings"

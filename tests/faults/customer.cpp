@@ -123,12 +123,15 @@ customer::outcome customer::insist(const http_request& what) {
     return out;
 }
 
-// An acknowledged keyed request, asked once more, must give the first answer again.
+// An acknowledged keyed request, asked once more, must give the first answer again; where lethe
+// said with it that the outcome was not recorded, it may also be what nobody knows.
 void customer::ask_again(const http_request& what, const http_answer& first) {
     const outcome again = insist(what);
     const bool same = again.told == verdict::acknowledged && again.last.status == first.status &&
                       again.last.body == first.body && again.last.field("Idempotent-Replayed");
-    if (!same && again.told != verdict::given_up) ++counts_.replays_wrong;
+    const bool unrecorded = first.field_or_empty("Lethe-Idempotency") == "unrecorded";
+    const bool may_be = unrecorded && again.told == verdict::unknown;
+    if (!same && !may_be && again.told != verdict::given_up) ++counts_.replays_wrong;
 }
 
 bool customer::add_item(std::size_t print, bool keyed) {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -340,6 +341,59 @@ TEST(Gateway, ASessionFollowsItsCookieThroughAnyProcess) {
     EXPECT_FALSE(contains(behind.last(), "__Host-lethe")) << behind.last();
     EXPECT_FALSE(contains(first.log() + second.log(), user.cookies()["__Host-lethe"]))
         << "a cookie is in a log";
+}
+
+TEST(Gateway, AStoreThatWillLoseStateIsToldInTheLogAtTheStart) {
+    backend behind;
+    running_gateway gateway("store: \"memory:\"\nupstreams:\n  - {name: app, replicas: [\"" +
+                            behind.url() +
+                            "\"]}\nroutes:\n  - match: {prefix: /}\n    session: {read: [cart], "
+                            "allow_lossy: true}\n    upstream: app\n");
+    ASSERT_TRUE(gateway.start());
+    ASSERT_TRUE(gateway.wait_for_event("gateway.store_finding")) << gateway.log();
+    EXPECT_TRUE(contains(gateway.log(), "everything is gone when lethe stops")) << gateway.log();
+    EXPECT_TRUE(contains(gateway.log(), "\"weight\":\"fault\"")) << gateway.log();
+}
+
+TEST(Gateway, SessionsMoveToAnotherStoreAndNobodyIsLoggedOut) {
+    // {"cart":{"items":["a"]}} as a merge patch.
+    backend behind("Lethe-Session-Patch: :eyJjYXJ0Ijp7Iml0ZW1zIjpbImEiXX19:;type=merge\r\n");
+    const std::string rest = "\nupstreams:\n  - {name: app, replicas: [\"" + behind.url() +
+                             "\"]}\nroutes:\n  - match: {prefix: /}\n    session: {read: [cart], "
+                             "write: [cart]}\n    upstream: app\n";
+    running_gateway gateway("store: \"sqlite:${DIR}/a.db\"" + rest);
+    ASSERT_TRUE(gateway.start());
+    std::deque<client> users;
+    for (int i = 0; i < 8; ++i) {
+        users.emplace_back(gateway.port);
+        EXPECT_EQ(users.back().get("/").status, 200);
+    }
+    behind.set_fields("");
+    const auto expect_carts = [&] {
+        for (client& user : users) {
+            EXPECT_EQ(user.get("/").status, 200);
+            EXPECT_TRUE(
+                contains(behind.last(), "Lethe-Session: :eyJjYXJ0Ijp7Iml0ZW1zIjpbImEiXX19:\r\n"))
+                << behind.last();
+        }
+    };
+    const auto restart_with = [&](const std::string& store) {
+        gateway.running().send(SIGTERM);
+        EXPECT_EQ(gateway.running().wait(10s), 0);
+        gateway.rewrite("store: " + store + rest);
+        ASSERT_TRUE(gateway.start());
+    };
+    restart_with("{primary: \"sqlite:${DIR}/b.db\", previous: \"sqlite:${DIR}/a.db\"}");
+    EXPECT_EQ(users.front().get("/").status, 200);
+    const std::string file = (gateway.folder.path() / "lethe.yaml").string();
+    const finished_command copied =
+        run_command({lethe_binary(), "store", "copy", "-c", file, "--state",
+                     (gateway.folder.path() / "state").string()},
+                    60s);
+    EXPECT_EQ(copied.exit, 0) << copied.output;
+    expect_carts();
+    restart_with("\"sqlite:${DIR}/b.db\"");
+    expect_carts();
 }
 
 }  // namespace

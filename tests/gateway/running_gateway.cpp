@@ -34,7 +34,7 @@ void running_gateway::rewrite(std::string rest) {
         rest.replace(at, 6, folder.path().string());
     std::ofstream out(folder.path() / "lethe.yaml");
     out << "listen: [{address: \"127.0.0.1:" << port << "\"}]\n"
-        << "admin: {address: \"127.0.0.1:" << admin_port << "\"}\n"
+        << "admin: {address: \"127.0.0.1:" << admin_port << "\", api_token: " << api_token << "}\n"
         << "workers: 2\n"
         << rest;
 }

@@ -33,6 +33,8 @@ class running_gateway {
     // Until the log has that event again; false after 5 s.
     [[nodiscard]] bool wait_for_event(std::string_view event, int times = 1) const;
 
+    static constexpr const char* api_token = "a-token-of-the-tests";
+
     std::uint16_t port = 0;
     std::uint16_t admin_port = 0;
     temporary_folder folder{"lethe-gateway-test"};

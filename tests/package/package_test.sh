@@ -30,7 +30,7 @@ cmake -S "$here/consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$wor
 grep -q "CACHE_SIZE=8" "$work/consumer/build.ninja" || fail "the package does not hand on Asio's cache size"
 cmake --build "$work/consumer" >"$work/log" 2>&1 || { cat "$work/log"; fail "the project does not build"; }
 
-"$work/consumer/hello" >"$work/port" &
+"$work/consumer/hello" "sqlite:$work/hello.db" >"$work/port" &
 hello=$!
 for _ in $(seq 100); do
     [ -s "$work/port" ] && break
@@ -39,6 +39,8 @@ for _ in $(seq 100); do
 done
 answer=$(curl -sS --max-time 10 "http://127.0.0.1:$(cat "$work/port")/hello/world")
 [ "$answer" = "hello, world" ] || fail "the service answered: $answer"
+answer=$(curl -sS --max-time 10 "http://127.0.0.1:$(cat "$work/port")/count")
+[ "$answer" = '{"count":2}' ] || fail "the database answered: $answer"
 kill -TERM "$hello"
 wait "$hello" || fail "the service did not end well on SIGTERM: $?"
 hello=

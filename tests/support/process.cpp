@@ -6,12 +6,16 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -66,6 +70,23 @@ bool is_free(std::uint16_t port) {
     ::_exit(127);
 }
 
+// Two test programs at once must not choose the same port: a name that one process alone can bind,
+// and that the system takes back when the process ends.
+bool reserve(std::uint16_t port) {
+    const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) fail("socket");
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    // Behind a zero byte: in no folder.
+    const std::string name = "lethe-test-port-" + std::to_string(port);
+    name.copy(at.sun_path + 1, sizeof at.sun_path - 1);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    // Kept open on purpose: what was given out may not be listened on yet.
+    if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&at), size) == 0) return true;
+    ::close(descriptor);
+    return false;
+}
+
 }  // namespace
 
 std::vector<std::uint16_t> free_ports(std::size_t count) {
@@ -78,13 +99,15 @@ std::vector<std::uint16_t> free_ports(std::size_t count) {
     for (int tries = 0; found.size() < count; ++tries) {
         if (tries > 10'000) throw std::runtime_error("no free port on 127.0.0.1");
         const auto port = static_cast<std::uint16_t>(pick(random));
-        if (!found.contains(port) && is_free(port)) found.insert(port);
+        if (reserve(port) && is_free(port)) found.insert(port);
     }
     return {found.begin(), found.end()};
 }
 
-temporary_folder::temporary_folder(const std::string& prefix) {
-    std::string pattern = (std::filesystem::temp_directory_path() / (prefix + "XXXXXX")).string();
+temporary_folder::temporary_folder(const std::string& prefix, const std::filesystem::path& parent) {
+    const std::filesystem::path in =
+        parent.empty() ? std::filesystem::temp_directory_path() : parent;
+    std::string pattern = (in / (prefix + "XXXXXX")).string();
     if (::mkdtemp(pattern.data()) == nullptr) fail("cannot make " + pattern);
     path_ = pattern;
 }
@@ -137,6 +160,29 @@ bool process::running() {
 
 void process::send(int signal) noexcept {
     if (id_ > 0 && !exit_) ::kill(id_, signal);
+}
+
+bool stands_still(pid_t id) {
+    std::error_code ended;
+    const std::filesystem::path threads = "/proc/" + std::to_string(id) + "/task";
+    for (std::filesystem::directory_iterator one(threads, ended), end; !ended && one != end;
+         one.increment(ended)) {
+        std::ifstream file(one->path() / "stat");
+        std::string text;
+        std::getline(file, text);
+        // "ID (NAME) STATE ...": the name may hold anything.
+        const std::size_t name_end = text.rfind(')');
+        if (name_end == std::string::npos) continue;
+        if (name_end + 2 >= text.size() || (text[name_end + 2] != 'T' && text[name_end + 2] != 'Z'))
+            return false;
+    }
+    return true;
+}
+
+void process::freeze() noexcept {
+    if (id_ <= 0 || exit_) return;
+    ::kill(id_, SIGSTOP);
+    while (!stands_still(id_)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
 }
 
 void process::kill_now() noexcept {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -12,15 +13,19 @@
 
 namespace lethe::test {
 
-// Ports on 127.0.0.1 that nothing listens on; all different. The system picks them, below the range
-// it gives to outgoing connections, so that none of those takes one before the child listens there.
+// Ports on 127.0.0.1 that nothing listens on; all different, also from those of earlier calls and
+// of other test programs that run now. Below the range the system gives to outgoing connections, so
+// that none of those takes one before the child listens there.
 [[nodiscard]] std::vector<std::uint16_t> free_ports(std::size_t count);
+
+// Whether every thread of a process is stopped (SIGSTOP), or none is left.
+[[nodiscard]] bool stands_still(pid_t id);
 
 // Made empty, removed with all that is in it.
 class temporary_folder {
  public:
-    // Throws std::runtime_error.
-    explicit temporary_folder(const std::string& prefix);
+    // In `parent`, "" is the system's folder for such. Throws std::runtime_error.
+    explicit temporary_folder(const std::string& prefix, const std::filesystem::path& parent = {});
     ~temporary_folder();
     temporary_folder(const temporary_folder&) = delete;
     temporary_folder& operator=(const temporary_folder&) = delete;
@@ -54,6 +59,9 @@ class process {
     [[nodiscard]] pid_t id() const noexcept { return id_; }
     [[nodiscard]] bool running();
     void send(int signal) noexcept;
+    // SIGSTOP, and waits until no thread of it runs: a signal that was sent has not yet arrived.
+    void freeze() noexcept;
+    void thaw() noexcept { send(SIGCONT); }
     // SIGKILL, and waits until it is gone.
     void kill_now() noexcept;
     // The exit status, or 128 + the signal that ended it; nullopt while it runs after `at_most`.

@@ -1,6 +1,9 @@
 #include "support/shop_stage.hpp"
 
+#include "support/servers.hpp"
+
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -71,6 +74,7 @@ std::uint16_t shop_stage::admin_port(std::size_t index) const {
 
 void shop_stage::open() {
     make_keys();
+    choose_store();
     for (std::size_t i = 0; i < options_.gateways; ++i) write_configuration(i);
     for (std::size_t i = 0; i < options_.replicas; ++i) start_replica(i);
     for (std::size_t i = 0; i < options_.gateways; ++i) start_gateway(i);
@@ -112,6 +116,51 @@ std::string shop_stage::forged_token(const std::string& subject) const {
     return sign("forgers.jwk", subject, "8h");
 }
 
+std::string shop_stage::start_servers(const std::string& kind) {
+    const auto keep = [this](auto made) {
+        servers_ = made;
+        return made->url();
+    };
+    const auto keep_one = [this, &keep](auto made) {
+        store_server_ = store_control{.port = made->port(),
+                                      .kill_now = [made] { made->kill_now(); },
+                                      .start = [made] { made->start(); }};
+        return keep(made);
+    };
+    if (kind == "redis") return keep_one(std::make_shared<redis_server>());
+    if (kind == "redis-cluster") return keep(std::make_shared<redis_cluster>());
+    if (kind == "postgres") return keep_one(std::make_shared<postgres_server>());
+    if (kind == "memcached") return keep(std::make_shared<memcached_server>());
+    throw std::runtime_error("'" + kind +
+                             "' is no store: give a URL, or redis, redis-cluster, postgres or "
+                             "memcached");
+}
+
+void shop_stage::choose_store() {
+    if (options_.store.empty()) return;
+    const bool is_url = options_.store.find(':') != std::string::npos;
+    store_url_ = is_url ? options_.store : start_servers(options_.store);
+    tenant_ = "stage-" + std::to_string(std::random_device{}());
+    if (options_.proxied) {
+        if (!store_server_) throw std::runtime_error("there is no server to put a proxy before");
+        store_proxy_ = std::make_unique<fault_proxy>(store_server_->port);
+    }
+    // Of a URL that somebody gave, the scheme alone: it may hold a password.
+    store_note_ = is_url ? "state lives in the given " +
+                               options_.store.substr(0, options_.store.find(':')) + " store"
+                         : "state lives in " + options_.store + ", started for this alone";
+    // lethe itself knows which stores may forget.
+    write_configuration(0);
+    const finished_command checked = run_command(
+        {options_.lethe.string(), "config", "check", (folder() / "lethe-1.yaml").string()},
+        command_time_max);
+    if (checked.exit == 0) return;
+    if (checked.output.find("allow_lossy: true") == std::string::npos)
+        throw std::runtime_error(checked.output);
+    allow_lossy_ = true;
+    store_note_ += "; it may forget, so allow_lossy: true is set";
+}
+
 void shop_stage::write_configuration(std::size_t gateway) {
     std::string replicas;
     for (std::size_t i = 0; i < options_.replicas; ++i)
@@ -119,13 +168,21 @@ void shop_stage::write_configuration(std::size_t gateway) {
             (i == 0 ? "" : ", ") + ("\"http://127.0.0.1:" + std::to_string(replica_port(i)) + '"');
     const std::string authenticate =
         "    authenticate: {issuers: [shop-id], forward: {sub: X-User}}\n";
-    const std::string cart = "    session: {read: [cart], write: [cart]}\n";
-    const std::string extra = options_.idempotency.empty() ? "" : ", " + options_.idempotency;
+    const std::string lossy = allow_lossy_ ? ", allow_lossy: true" : "";
+    const std::string cart = "    session: {read: [cart], write: [cart]" + lossy + "}\n";
+    std::string extra = lossy;
+    if (!options_.idempotency.empty()) extra += ", " + options_.idempotency;
+    if (!tenant_.empty()) extra += ", tenant: " + tenant_;
+    std::string store = store_url_;
+    if (store_proxy_ && gateway == 0) {
+        const std::string port = ':' + std::to_string(store_server_->port);
+        store.replace(store.find(port), port.size(), ':' + std::to_string(store_proxy_->port()));
+    }
     std::string text;
     text += "listen: [{address: " + loopback(gateway_port(gateway)) + "}]\n";
     text += "admin: {address: " + loopback(admin_port(gateway)) + "}\n";
     text += "workers: 2\n";
-    text += "store: sqlite:lethe.db\n";
+    text += "store: \"" + store + "\"\n";
     text += "log: {level: " + options_.log_level + "}\n";
     text += "issuers:\n";
     text += "  - {name: shop-id, issuer: \"" + std::string(issuer) +
@@ -136,7 +193,8 @@ void shop_stage::write_configuration(std::size_t gateway) {
     text += "    balance: round_robin\n";
     text += "    health: {path: /healthz, interval: 200ms}\n";
     text += "    ejection: {for: 500ms}\n";
-    text += "routes:\n";
+    text += options_.more_upstreams;
+    text += "routes:\n" + options_.more_routes;
     text += "  - match: {path: /orders, methods: [POST]}\n" + authenticate + cart;
     text += "    idempotency: {mode: required" + extra + "}\n    upstream: shop\n";
     text += "  - match: {prefix: /cart}\n" + authenticate + cart;
@@ -157,6 +215,7 @@ void shop_stage::wait_until_ready(process& who, std::uint16_t port, std::string 
         if (!who.running()) throw std::runtime_error("a process ended at once: " + last_lines(log));
         if (steady_clock::now() >= until)
             throw std::runtime_error("not ready in time: " + log.string() + ": " + last_lines(log));
+        if (meanwhile_) meanwhile_();
         std::this_thread::sleep_for(milliseconds{10});
     }
 }
@@ -175,10 +234,13 @@ void shop_stage::start_replica(std::size_t index) {
 void shop_stage::start_gateway(std::size_t index) {
     const std::string name = "lethe-" + std::to_string(index + 1);
     const std::filesystem::path log = folder() / (name + ".log");
-    gateways_.at(index).emplace(process_options{
-        .command = {options_.lethe.string(), "serve", "-c", (folder() / (name + ".yaml")).string()},
-        .output = log,
-        .working_folder = folder()});
+    std::vector<std::string> command;
+    if (index == 0) command = options_.first_gateway_under;
+    for (const std::string& word : {options_.lethe.string(), std::string("serve"),
+                                    std::string("-c"), (folder() / (name + ".yaml")).string()})
+        command.push_back(word);
+    gateways_.at(index).emplace(
+        process_options{.command = command, .output = log, .working_folder = folder()});
     wait_until_ready(*gateways_.at(index), admin_port(index), "/readyz", log);
 }
 

@@ -4,11 +4,14 @@
 #pragma once
 
 #include "support/client.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/process.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +27,23 @@ struct stage_options {
     // YAML of an idempotent route's `idempotency:` beside its mode: "wait: 10s".
     std::string idempotency = "wait: 10s";
     std::string log_level = "info";
+    // Where the gateways' state lives: a store's URL, or redis, postgres, memcached or
+    // redis-cluster for servers that are started for this stage alone. "": a file of its folder.
+    std::string store = {};
+    // YAML lines of further upstreams and routes: "  - name: …\n".
+    std::string more_upstreams = {};
+    std::string more_routes = {};
+    // What stands before the first gateway's command: `env NAME=VALUE`.
+    std::vector<std::string> first_gateway_under = {};
+    // The first gateway reaches the store by way of a proxy: for redis and postgres.
+    bool proxied = false;
+};
+
+// The server that was started for a stage alone.
+struct store_control {
+    std::uint16_t port = 0;
+    std::function<void()> kill_now;  // SIGKILL, to all of its processes
+    std::function<void()> start;     // again, with what it had on disk
 };
 
 // Everything throws std::runtime_error with a reason that says what to look at: a test that cannot
@@ -38,6 +58,9 @@ class shop_stage {
 
     // Makes keys and configurations, starts all processes and waits until they are ready.
     void open();
+
+    // Called again and again while a process is waited for.
+    void while_waiting(std::function<void()> what) { meanwhile_ = std::move(what); }
 
     // Waits until it answers.
     void start_replica(std::size_t index);
@@ -60,12 +83,25 @@ class shop_stage {
     [[nodiscard]] long count_orders();
     [[nodiscard]] std::string orders_of(const std::string& user);
 
+    // nullptr: the store is a file, several servers, or one that somebody else started.
+    [[nodiscard]] const store_control* store_server() const noexcept {
+        return store_server_ ? &*store_server_ : nullptr;
+    }
+    // Before the store, with `proxied`.
+    [[nodiscard]] fault_proxy& store_proxy() { return *store_proxy_; }
+
+    // Where state lives and what had to be allowed, for whoever watches; "" for the stage's own
+    // file.
+    [[nodiscard]] const std::string& store_note() const noexcept { return store_note_; }
+
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_.path(); }
     // The logs and databases stay for whoever looks for the reason of a failure.
     void keep_folder() noexcept { folder_.keep(); }
 
  private:
     void make_keys();
+    void choose_store();
+    [[nodiscard]] std::string start_servers(const std::string& kind);
     void write_configuration(std::size_t gateway);
     void wait_until_ready(process& who, std::uint16_t port, std::string path,
                           const std::filesystem::path& log);
@@ -76,9 +112,17 @@ class shop_stage {
 
     stage_options options_;
     temporary_folder folder_;
+    std::string store_url_ = "sqlite:lethe.db";
+    std::string store_note_;
+    bool allow_lossy_ = false;
+    std::string tenant_;  // keeps this stage's keys apart in a store that others use, too
+    std::shared_ptr<void> servers_;
+    std::optional<store_control> store_server_;
+    std::unique_ptr<fault_proxy> store_proxy_;
     std::vector<std::uint16_t> ports_;
     std::vector<std::optional<process>> replicas_;
     std::vector<std::optional<process>> gateways_;
+    std::function<void()> meanwhile_;
 };
 
 // Authorization: Bearer <token>

@@ -1,6 +1,7 @@
 // Takes the tour of lethe with the shop of examples/: starts three replicas behind `lethe serve` in
 // a temporary folder, shows what holds when processes die, and ends with a table. Leaves no process
 // behind. Exit status: 0 all held, 1 something did not, 2 wrong arguments, 130 interrupted.
+#include "support/source_tree.hpp"
 #include "tour/tour.hpp"
 
 #include <signal.h>
@@ -28,7 +29,10 @@ constexpr const char* usage =
     "  --stay               keep everything running afterwards and print curl lines to try\n"
     "  --lethe FILE         the gateway's program (default: lethe beside this one)\n"
     "  --shop-program FILE  the shop's program (default: shop beside this one, or shop.mjs)\n"
-    "  --node FILE          what runs shop.mjs (default: node, as PATH finds it)\n";
+    "  --node FILE          what runs shop.mjs (default: node, as PATH finds it)\n"
+    "LETHE_STORE in the environment: the URL of the store to use, or redis, redis-cluster, "
+    "postgres "
+    "or\nmemcached for a server that is started for the tour alone (default: a SQLite file).\n";
 
 struct arguments {
     std::string lethe;
@@ -83,10 +87,11 @@ std::string read_arguments(int count, char** words, arguments& out) {
 // What to start; throws std::runtime_error when something is not there.
 lethe::test::stage_options make_options(const arguments& with) {
     lethe::test::stage_options options;
+    if (const char* const store = std::getenv("LETHE_STORE")) options.store = store;
     options.lethe = with.lethe.empty() ? beside_this("lethe") : fs::absolute(with.lethe);
     const bool is_node = with.shop == "node";
     const fs::path usual =
-        is_node ? fs::path(LETHE_SOURCE_DIR) / "examples/shop-node/shop.mjs" : beside_this("shop");
+        is_node ? lethe::test::source_tree() / "examples/shop-node/shop.mjs" : beside_this("shop");
     const fs::path program = with.shop_program.empty() ? usual : fs::absolute(with.shop_program);
     const fs::path node = is_node ? find_program(with.node) : fs::path();
     if (is_node && !fs::exists(node))
@@ -136,6 +141,7 @@ int take(const arguments& with) {
     lethe::test::shop_stage stage(make_options(with));
     try {
         stage.open();
+        if (!stage.store_note().empty()) report.say(stage.store_note());
         lethe::tour::walk walk(stage, report);
         walk.all();
         report.table();

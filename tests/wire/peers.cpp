@@ -125,6 +125,10 @@ void raw_socket::close() {
     descriptor_ = -1;
 }
 
+void raw_socket::end_sending() {
+    ::shutdown(descriptor_, SHUT_WR);
+}
+
 void raw_socket::reset() {
     const linger now{1, 0};
     ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &now, sizeof now);

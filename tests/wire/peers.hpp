@@ -36,6 +36,8 @@ class raw_socket {
     // True when the peer closes (or resets) within `at_most` and sends nothing before.
     bool closed_within(std::chrono::milliseconds at_most);
     void close();
+    // The peer sees the end; reading goes on.
+    void end_sending();
     // The peer sees a reset.
     void reset();
 

@@ -144,6 +144,18 @@ TEST(ServerWire, AHeadAboveTheLimitsIsRefused) {
     EXPECT_TRUE(many.read_all().starts_with("HTTP/1.1 431 "));
 }
 
+TEST(ServerWire, AClientThatEndsItsSideWithTheRequestIsAnsweredAndThenLetGo) {
+    scripted_origin origin(echo);
+    proxy gateway({.replicas = {origin.port()}});
+    for (int i = 0; i < 20; ++i) {
+        raw_socket client = raw_socket::connect(gateway.port());
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.end_sending();
+        EXPECT_TRUE(client.read_message().starts_with("HTTP/1.1 200 OK\r\n"));
+        EXPECT_TRUE(client.closed_within(2s)) << "not after the time for an idle connection";
+    }
+}
+
 TEST(ServerWire, ASlowHeadIsRefusedAsAWholeHoweverItTrickles) {
     http::server_settings settings;
     settings.header_timeout = 200ms;
