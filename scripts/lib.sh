@@ -2,6 +2,8 @@
 
 # One clone's cached objects serve another clone: ccache sees paths relative to the top folder.
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=1
+# Precompiled headers too, known by the text in them (cmake/LethePrecompiled.cmake).
+export CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
 
 say() { printf '== %s\n' "$*"; }
 warn() { printf '!! %s\n' "$*" >&2; }
