@@ -290,4 +290,18 @@ bool is_utf8(std::string_view text) noexcept {
     return true;
 }
 
+std::uint64_t stable_hash(std::string_view bytes) noexcept {
+    // FNV-1a, and then a finish that spreads its last bytes over all bits.
+    std::uint64_t h = 14'695'981'039'346'656'037U;
+    for (const char c : bytes) {
+        h ^= static_cast<unsigned char>(c);
+        h *= 1'099'511'628'211U;
+    }
+    h ^= h >> 33;
+    h *= 0xff51'afd7'ed55'8ccdU;
+    h ^= h >> 33;
+    h *= 0xc4ce'b9fe'1a85'ec53U;
+    return h ^ (h >> 33);
+}
+
 }  // namespace lethe

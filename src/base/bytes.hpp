@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,10 @@ class sha256_stream {
  private:
     alignas(16) std::array<unsigned char, 128> state_;
 };
+
+// A 64-bit hash that never changes: gateways of all versions and machines must agree on where
+// something belongs. Not a secret, and nothing against who chooses the bytes.
+[[nodiscard]] std::uint64_t stable_hash(std::string_view bytes) noexcept;
 
 // Takes the same time whatever the contents; the lengths are not secret.
 [[nodiscard]] bool equal_constant_time(std::string_view a, std::string_view b) noexcept;

@@ -1,53 +1,131 @@
 #include "upstream/balancer.hpp"
 
+#include "base/bytes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace lethe::upstream {
 
 namespace {
 
+// A share is a weight in thousandths, so that one that grows by and by is a whole number too.
+constexpr std::int64_t full_share = 1000;
+// A replica that comes back begins with a tenth.
+constexpr std::int64_t first_share = full_share / 10;
+
 bool is_in(const std::vector<bool>& excluded, std::size_t replica) {
     return replica < excluded.size() && excluded[replica];
+}
+
+// In (0, 1), evenly.
+double mixed(std::uint64_t key, std::uint64_t place) {
+    char both[sizeof key + sizeof place];
+    std::memcpy(both, &key, sizeof key);
+    std::memcpy(both + sizeof key, &place, sizeof place);
+    return (static_cast<double>(stable_hash({both, sizeof both}) >> 11) + 0.5) * 0x1p-53;
 }
 
 }  // namespace
 
 balancer::balancer(const options& of, std::function<std::uint64_t()> random)
     : options_(of), random_(std::move(random)), state_(of.replicas.size()) {
+    for (std::size_t i = 0; i < state_.size(); ++i)
+        state_[i].place = stable_hash(to_authority(of.replicas[i]));
     // Workers and processes start at different places, or the first replica gets all first
     // requests.
-    turn_ = random_() % state_.size();
+    state_[random_() % state_.size()].credit = 1;
     candidates_.reserve(state_.size());
 }
 
-std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<bool>& excluded) {
+std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<bool>& excluded,
+                                          std::optional<std::uint64_t> key) {
     for (const bool ejected_too : {false, true}) {
         candidates_.clear();
         for (std::size_t i = 0; i < state_.size(); ++i) {
             const state& one = state_[i];
             if (!one.healthy || is_in(excluded, i) || one.under_way >= options_.connections_max)
                 continue;
-            if (ejected_too || one.ejected_until <= now) candidates_.push_back(i);
+            if (ejected_too || one.ejected_until <= now)
+                candidates_.push_back({i, share_of(i, now)});
         }
-        if (!candidates_.empty()) return choose(candidates_);
+        if (candidates_.empty()) continue;
+        if (candidates_.size() == 1) return candidates_.front().replica;
+        if (options_.balance == balance_rule::round_robin) return in_turn();
+        if (options_.balance == balance_rule::hash && key) return by_hash(*key);
+        return less_busy();
     }
     return std::nullopt;
 }
 
-std::optional<std::size_t> balancer::choose(const std::vector<std::size_t>& among) {
-    if (options_.balance == balance_rule::round_robin) {
-        // Over the candidates, not the replicas: a missing one's share is spread over all others.
-        return among[++turn_ % among.size()];
+std::int64_t balancer::share_of(std::size_t replica, steady_time now) const {
+    const std::int64_t weight = options_.replicas[replica].weight;
+    const std::optional<steady_time>& since = state_[replica].back_since;
+    if (!since || options_.slow_start.count() == 0) return weight * full_share;
+    const std::chrono::milliseconds passed =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - *since);
+    return weight * std::clamp(passed.count() * full_share / options_.slow_start.count(),
+                               first_share, full_share);
+}
+
+// Smooth weighted round robin: each earns its share, the richest is chosen and pays for all. Over
+// the candidates, not the replicas: a missing one's part is spread over all others.
+std::size_t balancer::in_turn() {
+    std::int64_t paid = 0;
+    std::size_t richest = candidates_.front().replica;
+    for (const candidate& one : candidates_) {
+        state_[one.replica].credit += one.share;
+        paid += one.share;
+        if (state_[one.replica].credit > state_[richest].credit) richest = one.replica;
     }
-    // Power of two choices (Mitzenmacher 2001): nearly as good as the least loaded of all, and no
-    // herd runs to the one that looked idle to everybody.
-    const std::uint64_t bits = random_();
-    const std::size_t first = (bits & 0xffffffff) % among.size();
-    if (among.size() == 1) return among[first];
-    std::size_t second = (bits >> 32) % (among.size() - 1);
-    if (second >= first) ++second;
-    return state_[among[first]].under_way <= state_[among[second]].under_way ? among[first]
-                                                                             : among[second];
+    state_[richest].credit -= paid;
+    return richest;
+}
+
+// Power of two choices (Mitzenmacher 2001): nearly as good as the least loaded of all, and no herd
+// runs to the one that looked idle to everybody. Both are drawn by their shares, and loads are
+// compared as parts of them.
+std::size_t balancer::less_busy() {
+    const std::int64_t all =
+        std::accumulate(candidates_.begin(), candidates_.end(), std::int64_t{0},
+                        [](std::int64_t sum, const candidate& one) { return sum + one.share; });
+    const auto drawn = [this](std::uint64_t bits, std::int64_t among, const candidate* without) {
+        auto left = static_cast<std::int64_t>(bits % static_cast<std::uint64_t>(among));
+        const candidate* last = nullptr;
+        for (const candidate& one : candidates_) {
+            if (&one == without) continue;
+            last = &one;
+            if (left < one.share) break;
+            left -= one.share;
+        }
+        return last;
+    };
+    const candidate* const first = drawn(random_(), all, nullptr);
+    const candidate* const second = drawn(random_(), all - first->share, first);
+    // Equally busy, idle ones above all: the first, so that shares are kept.
+    const std::int64_t of_first = std::int64_t{state_[first->replica].under_way} * second->share;
+    const std::int64_t of_second = std::int64_t{state_[second->replica].under_way} * first->share;
+    return of_first <= of_second ? first->replica : second->replica;
+}
+
+// Weighted rendezvous hashing (Thaler and Ravishankar 1998; the weights as Schindelhauer and
+// Schomaker 2005): who is gone gives only its own keys to the others, and gets them back. By
+// weights alone: a share that grows would move keys for as long as it does.
+std::size_t balancer::by_hash(std::uint64_t key) const {
+    double best = -1;
+    std::size_t chosen = candidates_.front().replica;
+    for (const candidate& one : candidates_) {
+        const double score = static_cast<double>(options_.replicas[one.replica].weight) /
+                             -std::log(mixed(key, state_[one.replica].place));
+        if (score > best) {
+            best = score;
+            chosen = one.replica;
+        }
+    }
+    return chosen;
 }
 
 bool balancer::any_usable(const std::vector<bool>& excluded) const {
@@ -63,12 +141,16 @@ bool balancer::failed(std::size_t replica, steady_time now) {
     if (rule.consecutive_failures == 0 || one.failures < rule.consecutive_failures) return false;
     one.failures = 0;
     one.ejected_until = now + rule.for_how_long;
+    one.back_since = one.ejected_until;
     return true;
 }
 
-void balancer::set_healthy(std::size_t replica, bool yes) {
+void balancer::set_healthy(std::size_t replica, bool yes, steady_time now) {
     state& one = state_[replica];
-    if (yes && !one.healthy) one.ejected_until = {};
+    if (yes && !one.healthy) {
+        one.ejected_until = {};
+        one.back_since = now;
+    }
     one.healthy = yes;
 }
 

@@ -17,11 +17,13 @@ class balancer {
     // `random` answers any 64 bits.
     balancer(const options& of, std::function<std::uint64_t()> random);
 
-    // A replica that is in use, has room and is not marked in `excluded`, which may be
-    // shorter than the list; nullopt: none. When every
-    // replica was ejected, the ejected ones are tried: some answer is better than none.
+    // A replica that is in use, has room and is not marked in `excluded`, which may be shorter than
+    // the list; nullopt: none. When every replica was ejected, the ejected ones are tried: some
+    // answer is better than none. `key` is what balance_rule::hash goes by; requests without one
+    // go by least_requests.
     [[nodiscard]] std::optional<std::size_t> pick(steady_time now,
-                                                  const std::vector<bool>& excluded);
+                                                  const std::vector<bool>& excluded,
+                                                  std::optional<std::uint64_t> key = {});
     // There is a replica that pick() would answer if it had room.
     [[nodiscard]] bool any_usable(const std::vector<bool>& excluded) const;
 
@@ -36,23 +38,34 @@ class balancer {
     bool failed(std::size_t replica, steady_time now);
 
     // What the active check says.
-    void set_healthy(std::size_t replica, bool yes);
+    void set_healthy(std::size_t replica, bool yes, steady_time now);
 
  private:
     struct state {
+        std::uint64_t place = 0;  // what rendezvous hashing knows it by: the same for all gateways
         std::uint32_t under_way = 0;
         std::uint32_t failures = 0;  // in a row
         steady_time ejected_until{};
         bool healthy = true;
+        std::optional<steady_time> back_since{};  // in use again since; from when it is, if ahead
+        std::int64_t credit = 0;                  // of round_robin: who has most is next
     };
 
-    [[nodiscard]] std::optional<std::size_t> choose(const std::vector<std::size_t>& among);
+    // One that may be chosen, and its part of the requests as things are.
+    struct candidate {
+        std::size_t replica = 0;
+        std::int64_t share = 0;
+    };
+
+    [[nodiscard]] std::int64_t share_of(std::size_t replica, steady_time now) const;
+    [[nodiscard]] std::size_t in_turn();
+    [[nodiscard]] std::size_t less_busy();
+    [[nodiscard]] std::size_t by_hash(std::uint64_t key) const;
 
     const options& options_;
     std::function<std::uint64_t()> random_;
     std::vector<state> state_;
-    std::vector<std::size_t> candidates_;  // kept to spare an allocation per request
-    std::size_t turn_ = 0;
+    std::vector<candidate> candidates_;  // kept to spare an allocation per request
 };
 
 }  // namespace lethe::upstream

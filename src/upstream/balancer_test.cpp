@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -76,16 +77,111 @@ TEST_F(Balancer, WhenAllAreEjectedTheyAreTriedAllTheSame) {
 
 TEST_F(Balancer, UnhealthyExcludedAndFullReplicasAreNotPicked) {
     balancer of = make(balance_rule::round_robin, 3);
-    of.set_healthy(0, false);
+    of.set_healthy(0, false, now);
     for (int i = 0; i < 4; ++i) of.begin(1);
     for (int i = 0; i < 10; ++i) EXPECT_EQ(of.pick(now, none), 2U);
     const std::vector<bool> excluded = {false, false, true};
     EXPECT_FALSE(of.pick(now, excluded).has_value());
     EXPECT_TRUE(of.any_usable(excluded)) << "the full one will have room";
-    of.set_healthy(1, false);
+    of.set_healthy(1, false, now);
     EXPECT_FALSE(of.any_usable(excluded));
-    of.set_healthy(0, true);
+    of.set_healthy(0, true, now);
     EXPECT_EQ(of.pick(now, excluded), 0U);
+}
+
+TEST_F(Balancer, RoundRobinGivesEachItsWeight) {
+    balancer of = make(balance_rule::round_robin, 3);
+    what.replicas[1].weight = 4;
+    std::map<std::size_t, int> picks;
+    int in_a_row = 0;
+    int longest = 0;
+    for (int i = 0; i < 600; ++i) {
+        const std::size_t picked = *of.pick(now, none);
+        ++picks[picked];
+        in_a_row = picked == 1 ? in_a_row + 1 : 0;
+        longest = std::max(longest, in_a_row);
+    }
+    EXPECT_EQ(picks[0], 100);
+    EXPECT_EQ(picks[1], 400);
+    EXPECT_EQ(picks[2], 100);
+    EXPECT_LE(longest, 4) << "not all of its requests at once";
+}
+
+TEST_F(Balancer, LeastRequestsGivesEachItsWeight) {
+    balancer of = make(balance_rule::least_requests, 3);
+    what.replicas[1].weight = 4;
+    std::map<std::size_t, int> picks;
+    for (int i = 0; i < 6000; ++i) ++picks[*of.pick(now, none)];
+    EXPECT_NEAR(picks[0], 1000, 150);
+    EXPECT_NEAR(picks[1], 4000, 200);
+    EXPECT_NEAR(picks[2], 1000, 150);
+    // Three requests on a replica of weight 4 are fewer than one on a replica of weight 1.
+    for (const std::size_t busy : {0U, 1U, 1U, 2U}) of.begin(busy);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(of.pick(now, {true, false, false}), 1U);
+}
+
+TEST_F(Balancer, WhoComesBackGetsItsPartByAndBy) {
+    balancer of = make(balance_rule::round_robin, 2);
+    what.slow_start = 10s;
+    const auto part_of_first = [&](steady_time at) {
+        int out = 0;
+        for (int i = 0; i < 1100; ++i) out += of.pick(at, none) == 0U ? 1 : 0;
+        return out;
+    };
+    EXPECT_EQ(part_of_first(now), 550) << "those of the start begin at once";
+    of.set_healthy(0, false, now);
+    EXPECT_EQ(part_of_first(now), 0);
+    of.set_healthy(0, true, now);
+    EXPECT_NEAR(part_of_first(now), 100, 2) << "one to ten";
+    EXPECT_NEAR(part_of_first(now + 5s), 366, 2) << "one to two";
+    EXPECT_EQ(part_of_first(now + 10s), 550);
+    for (int i = 0; i < 2; ++i) static_cast<void>(of.failed(0, now + 20s));
+    EXPECT_EQ(part_of_first(now + 29s), 0);
+    EXPECT_NEAR(part_of_first(now + 30s), 100, 2) << "after an ejection likewise";
+}
+
+TEST_F(Balancer, HashSendsEqualKeysToOneReplicaAndMovesOnlyThoseOfWhoIsGone) {
+    balancer of = make(balance_rule::hash, 5);
+    what.replicas[4].weight = 2;
+    std::map<std::size_t, int> picks;
+    std::vector<std::size_t> before;
+    for (std::uint64_t key = 0; key < 6000; ++key) {
+        before.push_back(*of.pick(now, none, key));
+        EXPECT_EQ(of.pick(now, none, key), before.back());
+        ++picks[before.back()];
+    }
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(picks[i], 1000, 150) << i;
+    EXPECT_NEAR(picks[4], 2000, 200);
+    of.set_healthy(2, false, now);
+    for (std::uint64_t key = 0; key < 6000; ++key) {
+        const std::size_t after = *of.pick(now, none, key);
+        if (before[key] != 2)
+            EXPECT_EQ(after, before[key]);
+        else
+            EXPECT_NE(after, 2U);
+    }
+    of.set_healthy(2, true, now);
+    for (std::uint64_t key = 0; key < 6000; ++key) EXPECT_EQ(of.pick(now, none, key), before[key]);
+}
+
+TEST_F(Balancer, HashGoesByTheReplicasNamesNotTheirOrder) {
+    balancer of = make(balance_rule::hash, 3);
+    options other = what;
+    std::reverse(other.replicas.begin(), other.replicas.end());
+    balancer reversed(other, [this] { return random(); });
+    for (std::uint64_t key = 0; key < 100; ++key)
+        EXPECT_EQ(what.replicas[*of.pick(now, none, key)],
+                  other.replicas[*reversed.pick(now, none, key)]);
+}
+
+TEST_F(Balancer, HashLeavesOutTheFullOneAndSpreadsWhatHasNoKey) {
+    balancer of = make(balance_rule::hash, 3);
+    const std::size_t home = *of.pick(now, none, 7);
+    for (int i = 0; i < 4; ++i) of.begin(home);
+    EXPECT_NE(of.pick(now, none, 7), home);
+    of.end(home);
+    EXPECT_EQ(of.pick(now, none, 7), home);
+    for (int i = 0; i < 100; ++i) EXPECT_NE(of.pick(now, none), home) << "it is the busiest";
 }
 
 }  // namespace

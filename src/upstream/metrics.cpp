@@ -23,6 +23,8 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
       unknown(outcome(in, of, "unknown")),
       retries(count(in, of, "lethe_upstream_retries_total",
                     "Requests sent to another replica or connection.")),
+      retries_refused(count(in, of, "lethe_upstream_retries_refused_total",
+                            "Requests not sent again: retries had their share.")),
       connects(count(in, of, "lethe_upstream_connects_total", "Connections opened to replicas.")),
       connect_failures(count(in, of, "lethe_upstream_connect_failures_total",
                              "Connections to replicas that failed.")),

@@ -15,6 +15,7 @@ struct metrics {
     lethe::metrics::counter& not_sent;
     lethe::metrics::counter& unknown;
     lethe::metrics::counter& retries;
+    lethe::metrics::counter& retries_refused;
     lethe::metrics::counter& connects;
     lethe::metrics::counter& connect_failures;
     lethe::metrics::counter& ejections;

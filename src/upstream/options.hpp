@@ -17,12 +17,32 @@ enum class balance_rule : std::uint8_t {
     round_robin,
     // Two replicas at random, the one with fewer requests under way.
     least_requests,
+    // All requests with the same key (hash_options) to one replica, as long as it is in use.
+    hash,
+};
+
+// What makes the key of balance_rule::hash. A request without it goes by least_requests.
+enum class hash_source : std::uint8_t {
+    client,   // the peer's address
+    caller,   // whom the token names
+    session,  // the caller's session
+    path,     // the path, without the query
+    field,    // a field of the request
+};
+
+struct hash_options {
+    hash_source by = hash_source::client;
+    std::string field;  // of hash_source::field
+
+    bool operator==(const hash_options&) const = default;
 };
 
 // One place that answers, spoken to in plain HTTP/1.1.
 struct replica {
     std::string host;  // a name, an IPv4 address or an IPv6 address without brackets
     std::uint16_t port = 80;
+    // Its part of the requests, in proportion to those of the others; 1 to 1000.
+    std::uint32_t weight = 1;
 
     bool operator==(const replica&) const = default;
 };
@@ -53,6 +73,15 @@ struct ejection_options {
     bool operator==(const ejection_options&) const = default;
 };
 
+// How many of the requests that broke off may be sent again: at most `percent` of the requests of
+// the last ten seconds, and `per_second` more. Both 0: none. Per worker.
+struct retry_options {
+    std::uint32_t percent = 20;
+    std::uint32_t per_second = 10;
+
+    bool operator==(const retry_options&) const = default;
+};
+
 // What the gateway says to the service is signed with it (signature.hpp).
 struct signature_options {
     std::string key_id;
@@ -67,8 +96,12 @@ struct options {
     std::string name;
     std::vector<replica> replicas;  // at least one, no two equal
     balance_rule balance = balance_rule::least_requests;
-    std::optional<health_options> health;  // nullopt: no active checks
+    std::optional<hash_options> hash_by{};  // of balance_rule::hash, and needed there
+    std::optional<health_options> health;   // nullopt: no active checks
     ejection_options ejection;
+    // A replica that comes back gets its full part of the requests only after so long; 0: at once.
+    std::chrono::milliseconds slow_start{0};
+    retry_options retries;
     std::optional<signature_options> signature{};
 
     std::chrono::milliseconds connect_timeout{2'000};

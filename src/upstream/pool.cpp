@@ -1,5 +1,6 @@
 #include "upstream/pool.hpp"
 
+#include "base/bytes.hpp"
 #include "base/log.hpp"
 #include "http/problems.hpp"
 #include "net/end_of_turn.hpp"
@@ -94,6 +95,7 @@ pool::pool(net::worker& on, options what)
       options_(std::move(what)),
       metrics_(on.metrics(), options_),
       balancer_(options_, [&on] { return on.cheap_random(); }),
+      budget_(options_.retries),
       kept_(options_.replicas.size()),
       room_(on) {
     for (const replica& one : options_.replicas) authorities_.push_back(to_authority(one));
@@ -102,7 +104,7 @@ pool::pool(net::worker& on, options what)
 pool::~pool() = default;
 
 void pool::set_healthy(std::size_t replica, bool yes) {
-    balancer_.set_healthy(replica, yes);
+    balancer_.set_healthy(replica, yes, worker_.time().steady_now());
     if (!yes) kept_[replica].clear();
 }
 
@@ -114,8 +116,14 @@ task<> pool::handle(http::exchange& x) {
     bool sent_again = false;
     bool first_try = true;
     attempt last = attempt::not_sent;
+    // A keyed request that comes here once more is sent again by its filter's decision.
+    if (x.upstream_tries == 0)
+        budget_.note_request(worker_.turn_time());
+    else
+        budget_.note_retry(worker_.turn_time());
+    const std::optional<std::uint64_t> key = hash_key(x);
     while (!x.client_gone || x.survives_client) {
-        const auto picked = balancer_.pick(worker_.turn_time(), tried);
+        const auto picked = balancer_.pick(worker_.turn_time(), tried, key);
         if (!picked) {
             if (!balancer_.any_usable(tried)) break;
             const result<room> made = co_await make_room(x);
@@ -151,19 +159,43 @@ task<> pool::handle(http::exchange& x) {
             mark(tried, *picked);
             continue;
         }
-        // Something was sent. It may have run, so only an idempotent request goes again.
-        if (!may_go_again(x)) break;
-        if (last == attempt::stale) {
+        // Something was sent. It may have run, so only an idempotent request goes again. Once only:
+        // a request that brings its replicas down must not be led to all of them.
+        if (!may_go_again(x) || (last != attempt::stale && std::exchange(sent_again, true))) break;
+        if (!take_retry(x)) break;
+        if (last == attempt::stale)
             fresh = true;
-            continue;
-        }
-        // Once only: a request that brings its replicas down must not be led to all of them.
-        if (std::exchange(sent_again, true)) break;
-        mark(tried, *picked);
+        else
+            mark(tried, *picked);
     }
     answer_failure(x, last);
     if (x.client_gone && !x.survives_client) co_return LETHE_ERR(http::errc::cancelled);
     co_return result<>{};
+}
+
+bool pool::take_retry(const http::exchange& x) {
+    if (budget_.take(worker_.turn_time())) return true;
+    metrics_.retries_refused.add();
+    log::debug("upstream.retry_refused", {{"upstream", options_.name}, {"route", x.route_name}});
+    return false;
+}
+
+std::optional<std::uint64_t> pool::hash_key(const http::exchange& x) const {
+    if (!options_.hash_by) return std::nullopt;
+    std::optional<std::string_view> of;
+    switch (options_.hash_by->by) {
+        case hash_source::client: of = x.remote_address; break;
+        case hash_source::caller:
+            if (!x.principal) return std::nullopt;
+            // Subjects of different issuers are different callers.
+            return stable_hash(x.principal->subject) ^ stable_hash(x.principal->issuer) << 1;
+        case hash_source::session:
+            if (x.session) of = x.session->pseudonym;
+            break;
+        case hash_source::path: of = x.request.path; break;
+        case hash_source::field: of = x.request.header.first(options_.hash_by->field); break;
+    }
+    return of ? std::optional(stable_hash(*of)) : std::nullopt;
 }
 
 // Waits until a connection is free. Refused: there is none in time, and the answer is set.

@@ -8,6 +8,7 @@
 #include "upstream/balancer.hpp"
 #include "upstream/metrics.hpp"
 #include "upstream/options.hpp"
+#include "upstream/retry_budget.hpp"
 
 #include <memory>
 #include <vector>
@@ -52,6 +53,10 @@ class pool final : public http::handler {
     // Opens `into`; where that fails it stays empty, and the answer says what became of the
     // attempt.
     task<attempt> open_for(http::exchange& x, std::size_t replica, connection& into);
+    // Whether a request of which something was sent may go again; then it is counted.
+    [[nodiscard]] bool take_retry(const http::exchange& x);
+    // What balance_rule::hash goes by; nullopt: this request has no such thing.
+    [[nodiscard]] std::optional<std::uint64_t> hash_key(const http::exchange& x) const;
     task<attempt> transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept);
     enum class room : std::uint8_t { free, refused };
     task<room> make_room(http::exchange& x);
@@ -67,6 +72,7 @@ class pool final : public http::handler {
     options options_;
     metrics metrics_;
     balancer balancer_;
+    retry_budget budget_;
     std::vector<std::string> authorities_;
     std::vector<std::vector<kept>> kept_;  // per replica, the longest idle first
     net::signal room_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 namespace lethe::test {
 namespace {
@@ -109,6 +110,61 @@ TEST(UpstreamWire, AGetIsTriedOnceMoreElsewhereAndNotOnAllReplicas) {
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 ")) << answer;
     EXPECT_FALSE(contains(answer, "Lethe-Outcome")) << "a GET may simply be sent again";
     EXPECT_EQ(received, 2);
+}
+
+TEST(UpstreamWire, RetriesEndWithTheirShare) {
+    std::atomic<int> received{0};
+    const auto die_after_request = [&](raw_socket& connection) {
+        if (!connection.read_message().empty()) ++received;
+        connection.reset();
+    };
+    scripted_origin first(die_after_request);
+    scripted_origin second(die_after_request);
+    proxy gateway({.replicas = {first.port(), second.port()}, .adjust = [](upstream::options& o) {
+                       o.retries = {.percent = 50, .per_second = 0};
+                       o.ejection = {.consecutive_failures = 0, .for_how_long = 10s};
+                   }});
+    for (int i = 0; i < 8; ++i)
+        EXPECT_TRUE(ask(gateway.port(), a_get).starts_with("HTTP/1.1 502 ")) << i;
+    EXPECT_EQ(received, 12) << "every second one was sent again";
+}
+
+TEST(UpstreamWire, RefusedConnectionsAreNoRetries) {
+    scripted_origin origin(answer_ok);
+    proxy gateway({.replicas = {closed_port(), origin.port()}, .adjust = [](upstream::options& o) {
+                       o.retries = {.percent = 0, .per_second = 0};
+                       o.ejection = {.consecutive_failures = 0, .for_how_long = 10s};
+                   }});
+    for (int i = 0; i < 10; ++i)
+        EXPECT_TRUE(ask(gateway.port(), a_get).starts_with("HTTP/1.1 200 ")) << i;
+}
+
+TEST(UpstreamWire, HashLeadsEqualFieldsToOneReplica) {
+    const auto answer_with = [](std::string name) {
+        return [name = std::move(name)](raw_socket& connection) {
+            while (!connection.read_message().empty())
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + name);
+        };
+    };
+    scripted_origin first(answer_with("1"));
+    scripted_origin second(answer_with("2"));
+    scripted_origin third(answer_with("3"));
+    proxy gateway({.replicas = {first.port(), second.port(), third.port()},
+                   .adjust = [](upstream::options& o) {
+                       o.balance = upstream::balance_rule::hash;
+                       o.hash_by = {.by = upstream::hash_source::field, .field = "X-Tenant"};
+                   }});
+    std::set<char> all;
+    for (int tenant = 0; tenant < 30; ++tenant) {
+        std::set<char> of_one;
+        for (int i = 0; i < 3; ++i)
+            of_one.insert(ask(gateway.port(), "GET / HTTP/1.1\r\nHost: a\r\nX-Tenant: t" +
+                                                  std::to_string(tenant) + "\r\n\r\n")
+                              .back());
+        EXPECT_EQ(of_one.size(), 1U) << tenant;
+        all.insert(of_one.begin(), of_one.end());
+    }
+    EXPECT_EQ(all, (std::set<char>{'1', '2', '3'}));
 }
 
 TEST(UpstreamWire, AKeptConnectionThatDiedCostsNoRequest) {

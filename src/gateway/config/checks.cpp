@@ -97,10 +97,19 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
     const std::vector<upstream::replica>& all = of.upstreams[index].replicas;
     for (std::size_t i = 0; i < all.size(); ++i)
         for (std::size_t k = 0; k < i; ++k)
-            if (all[i] == all[k] && !all[i].host.empty())
+            if (all[i].host == all[k].host && all[i].port == all[k].port && !all[i].host.empty())
                 with.fail_later(path_of(path_of("upstreams", index, "replicas"), i),
                                 fmt::format("replicas[{}] is {} already", k, to_authority(all[i])),
                                 "expected each replica once");
+    const upstream::options& one = of.upstreams[index];
+    const bool hashes = one.balance == upstream::balance_rule::hash;
+    if (hashes && !one.hash_by)
+        with.fail_later(path_of("upstreams", index, "balance"), "goes by nothing",
+                        "expected hash_by beside it, such as hash_by: session");
+    if (!hashes && one.hash_by)
+        with.fail_later(path_of("upstreams", index, "hash_by"),
+                        "there is no balance: hash that goes by it",
+                        "expected balance: hash beside it");
 }
 
 void check_sessions(const configuration& of, reader& with) {

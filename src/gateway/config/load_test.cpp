@@ -81,6 +81,40 @@ TEST(LoadConfig, WhatIsNotSaidHasTheDefaultsOfTheStructs) {
     EXPECT_TRUE(got.made->trusted_proxies.empty());
 }
 
+TEST(LoadConfig, ReplicasMayHaveWeights) {
+    const outcome got = parse(
+        "listen: [{address: \"127.0.0.1:1\"}]\nupstreams:\n"
+        "  - name: shop\n"
+        "    replicas: [\"http://x\", {weight: 3, url: \"http://y:81\"}]\n"
+        "    slow_start: 20s\n"
+        "    retries: {percent: 0}\n"
+        "routes: [{match: {prefix: /}, upstream: shop}]\n");
+    ASSERT_TRUE(got.made) << got.text;
+    const upstream::options& up = got.made->upstreams.at(0);
+    EXPECT_EQ(up.replicas.at(0), (upstream::replica{"x", 80, 1}));
+    EXPECT_EQ(up.replicas.at(1), (upstream::replica{"y", 81, 3}));
+    EXPECT_EQ(up.slow_start, 20s);
+    EXPECT_EQ(up.retries, (upstream::retry_options{.percent = 0, .per_second = 10}));
+}
+
+TEST(LoadConfig, HashGoesByWhatIsSaid) {
+    using upstream::hash_source;
+    const std::pair<const char*, upstream::hash_options> all[] = {
+        {"client", {hash_source::client, ""}},
+        {"caller", {hash_source::caller, ""}},
+        {"session", {hash_source::session, ""}},
+        {"path", {hash_source::path, ""}},
+        {"field X-Tenant", {hash_source::field, "X-Tenant"}}};
+    for (const auto& [text, expected] : all) {
+        const outcome got = parse(
+            "listen: [{address: \"127.0.0.1:1\"}]\nupstreams: [{name: shop, replicas: "
+            "[\"http://a\"], balance: hash, hash_by: " +
+            std::string(text) + "}]\nroutes: [{match: {prefix: /}, upstream: shop}]\n");
+        ASSERT_TRUE(got.made) << got.text;
+        EXPECT_EQ(got.made->upstreams.at(0).hash_by, expected) << text;
+    }
+}
+
 TEST(LoadConfig, EveryKindOfValueArrivesWhereItBelongs) {
     const outcome got = parse(
         "listen: [{address: \"[::1]:0\"}, {address: \"localhost:81\"}]\n"

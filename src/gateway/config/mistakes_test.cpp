@@ -197,6 +197,37 @@ TEST(ConfigMistakes, AddressesAndReplicas) {
     expect_mistakes(rows);
 }
 
+TEST(ConfigMistakes, Balancing) {
+    const auto with = [](const std::string& options) {
+        return "listen: [{address: \"127.0.0.1:1\"}]\nupstreams:\n  - {name: shop, replicas: "
+               "[\"http://a\"], " +
+               options + "}\nroutes:\n" + root_route;
+    };
+    expect_mistakes({
+        {with("balance: hash"),
+         "3:51: upstreams[0].balance: goes by nothing, expected hash_by beside it, such as "
+         "hash_by: session"},
+        {with("hash_by: path"),
+         "3:51: upstreams[0].hash_by: there is no balance: hash that goes by it, expected "
+         "balance: hash beside it"},
+        {with("balance: hash, hash_by: cookie"),
+         "3:66: upstreams[0].hash_by: \"cookie\" is nothing to balance by, expected client, "
+         "caller, session, path, or field and a field's name"},
+        {with("balance: hash, hash_by: \"field a b\""),
+         "3:66: upstreams[0].hash_by: \"field a b\" is nothing to balance by, expected client, "
+         "caller, session, path, or field and a field's name"},
+        {"listen: [{address: \"127.0.0.1:1\"}]\nupstreams:\n  - {name: shop, replicas: "
+         "[{url: \"http://a\", weight: 0}, {weight: 2}, {url: \"http://b\", wait: 1}]}\n"
+         "routes:\n" +
+             root_route,
+         "3:55: upstreams[0].replicas[0].weight: \"0\" is out of range, expected a whole number "
+         "from 1 to 1000\n"
+         "3:59: upstreams[0].replicas[1].url: is missing, expected a URL of the form "
+         "http://host:port\n"
+         "3:90: upstreams[0].replicas[2].wait: there is no such option, expected url or weight"},
+    });
+}
+
 TEST(ConfigMistakes, NamesMustExistAndBeSaidOnce) {
     expect_mistakes({
         {with_route("  - {match: {prefix: /}, upstream: shp}\n"),

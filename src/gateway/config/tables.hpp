@@ -24,6 +24,7 @@ namespace lethe::gateway::config {
 [[nodiscard]] const table<identity::authenticate_options>& authenticate_table();
 
 [[nodiscard]] const table<upstream::signature_options>& signature_table();
+[[nodiscard]] const table<upstream::replica>& replica_table();
 [[nodiscard]] const table<upstream::options>& upstream_table();
 
 [[nodiscard]] const table<route_options>& route_table_of_options();

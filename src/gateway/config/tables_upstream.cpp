@@ -1,5 +1,6 @@
 // The table of `upstreams[]`.
 #include "gateway/config/tables.hpp"
+#include "http/fields.hpp"
 #include "net/address.hpp"
 
 #include <algorithm>
@@ -30,11 +31,12 @@ std::string read_replica(std::string_view url, upstream::replica& to) {
     if (parsed.has_error() || parsed->port == 0) return "is not a replica";
     if (parsed->host.find(':') != std::string::npos && !parse_ip_address(parsed->host))
         return "is not a replica";
-    to = {parsed->host, parsed->port};
+    to.host = parsed->host;
+    to.port = parsed->port;
     return {};
 }
 
-codec<upstream::replica> replica() {
+codec<upstream::replica> replica_url() {
     shape what{
         .kind = value_kind::text, .words = replica_words, .pattern = "^http://[^/?#@]+/?$|\\$\\{"};
     return {what,
@@ -44,6 +46,51 @@ codec<upstream::replica> replica() {
                 if (!mistake.empty()) with.fail_value(at, mistake, replica_words);
             },
             [](const upstream::replica&) { return boost::json::value(); }};
+}
+
+const char* const replicas_words = "a list of at least one URL of the form http://host:port";
+
+// A URL, or a map with one and more.
+codec<upstream::replica> replica() {
+    const codec<upstream::replica> url = replica_url();
+    const codec<upstream::replica> map = section(replica_table());
+    shape what{.kind = value_kind::any_of, .words = replica_words, .ways = {url.what, map.what}};
+    return {what,
+            [url = url.read, map = map.read](reader& with, const place& at, upstream::replica& to) {
+                (at.value.kind == node_kind::map ? map : url)(with, at, to);
+            },
+            [](const upstream::replica&) { return boost::json::value(); }};
+}
+
+constexpr std::string_view field_prefix = "field ";
+
+// "client", "session", …, "field X-Tenant".
+codec<upstream::hash_options> hash_by() {
+    using upstream::hash_source;
+    const std::string words = "client, caller, session, path, or field and a field's name";
+    static constexpr std::pair<std::string_view, hash_source> names[] = {
+        {"client", hash_source::client},
+        {"caller", hash_source::caller},
+        {"session", hash_source::session},
+        {"path", hash_source::path}};
+    return {{.kind = value_kind::text,
+             .words = words,
+             .pattern = "^(client|caller|session|path|field [!#$%&'*+.^_`|~0-9A-Za-z-]+)$|\\$\\{"},
+            [words](reader& with, const place& at, upstream::hash_options& to) {
+                if (want_scalar(with, at, words) == nullptr) return;
+                const std::string_view given = at.value.text;
+                for (const auto& [name, source] : names)
+                    if (name == given) {
+                        to = {source, {}};
+                        return;
+                    }
+                const std::string_view field =
+                    given.starts_with(field_prefix) ? given.substr(field_prefix.size()) : "";
+                if (!http::is_token(field))
+                    return with.fail_value(at, "is nothing to balance by", words);
+                to = {hash_source::field, std::string(field)};
+            },
+            [](const upstream::hash_options&) { return boost::json::value(); }};
 }
 
 bool is_health_path(std::string_view path) {
@@ -102,6 +149,27 @@ const table<upstream::ejection_options>& ejection_table() {
               &ejection_options::consecutive_failures, integer<std::uint32_t>(0, 1000));
         t.add({.name = "for", .text = "How long it is left out.", .example = "30s"},
               &ejection_options::for_how_long, duration<milliseconds>(100ms, 1h));
+        return t;
+    }();
+    return made;
+}
+
+const table<upstream::retry_options>& retry_table() {
+    using upstream::retry_options;
+    static const table<retry_options> made = [] {
+        table<retry_options> t(
+            "retries", "`upstreams[].retries`",
+            "How many requests that broke off may be sent again (only such as may run twice, and "
+            "each once), counted over ten seconds and per worker: retries add little to what "
+            "replicas under load have to do. A request that no replica took is not one of them: "
+            "it goes to the next replica always.");
+        t.add({.name = "percent", .text = "So many of a hundred requests.", .example = "10"},
+              &retry_options::percent, integer<std::uint32_t>(0, 100));
+        t.add({.name = "per_second",
+               .text = "So many besides, however few requests there are. With both `0` none is "
+                       "sent again.",
+               .example = "3"},
+              &retry_options::per_second, integer<std::uint32_t>(0, 100'000));
         return t;
     }();
     return made;
@@ -180,6 +248,24 @@ const table<upstream::signature_options>& signature_table() {
     return made;
 }
 
+const table<upstream::replica>& replica_table() {
+    static const table<upstream::replica> made = [] {
+        table<upstream::replica> t("replica", "`upstreams[].replicas[]`", "In place of a URL.");
+        t.add(
+            {.name = "url",
+             .text = "Where it is; the port is 80 where none is said.",
+             .example = "\"http://127.0.0.1:9001\"",
+             .required = true},
+            [](upstream::replica& to) -> upstream::replica& { return to; }, replica_url());
+        t.add({.name = "weight",
+               .text = "Its part of the requests beside the others'.",
+               .example = "3"},
+              &upstream::replica::weight, integer<std::uint32_t>(1, 1000));
+        return t;
+    }();
+    return made;
+}
+
 const table<upstream::options>& upstream_table() {
     using upstream::options;
     static const table<options> made = [] {
@@ -192,21 +278,31 @@ const table<upstream::options>& upstream_table() {
               &options::name,
               text("a name of up to 64 letters, digits, '-', '_' and '.'", is_name,
                    "^[A-Za-z0-9._-]{1,64}$|\\$\\{"));
-        t.add({.name = "replicas",
-               .text = "Where the replicas are; the port is 80 where none is said.",
-               .example = "[\"http://127.0.0.1:9001\", \"http://127.0.0.1:9002\"]",
-               .required = true},
-              &options::replicas,
-              list<upstream::replica>("a list of at least one URL of the form http://host:port",
-                                      replica(), 1, twins::allowed));
+        t.add(
+            {.name = "replicas",
+             .text = "Where the replicas are; the port is 80 where none is said. With a weight: a "
+                     "map.",
+             .example = "[\"http://127.0.0.1:9001\", {url: \"http://127.0.0.1:9002\", weight: 3}]",
+             .required = true},
+            &options::replicas,
+            list<upstream::replica>(replicas_words, replica(), 1, twins::allowed));
         t.add({.name = "balance",
                .text = "`round_robin`: each replica in turn. `least_requests`: of two replicas at "
-                       "random the one with fewer requests under way.",
+                       "random the one with fewer requests under way. `hash`: all requests with "
+                       "the same `hash_by` to one replica while it is in use and not full.",
                .example = "round_robin"},
               &options::balance,
               choice<upstream::balance_rule>(
                   {{"round_robin", upstream::balance_rule::round_robin},
-                   {"least_requests", upstream::balance_rule::least_requests}}));
+                   {"least_requests", upstream::balance_rule::least_requests},
+                   {"hash", upstream::balance_rule::hash}}));
+        t.add(
+            {.name = "hash_by",
+             .text = "What `balance: hash` goes by: the `client`'s address, the `caller` whom the "
+                     "token names, the `session`, the `path` without its query, or a `field` of "
+                     "the request. Requests without it go as by `least_requests`.",
+             .example = "field X-Tenant"},
+            &options::hash_by, optional_of(hash_by()));
         t.add({.name = "health",
                .text = "Active checks; none without this section.",
                .example = "{path: /healthz, interval: 1s}"},
@@ -215,6 +311,15 @@ const table<upstream::options>& upstream_table() {
                .text = "Leaving out replicas whose requests fail.",
                .example = "{consecutive_failures: 5, for: 30s}"},
               &options::ejection, section(ejection_table()));
+        t.add({.name = "slow_start",
+               .text = "A replica that comes back gets a tenth of its part of the requests at "
+                       "first, and all of it after so long; `0s`: at once. Not with `hash`.",
+               .example = "30s"},
+              &options::slow_start, duration<milliseconds>(0ms, 1h));
+        t.add({.name = "retries",
+               .text = "How many requests that broke off may be sent again.",
+               .example = "{percent: 10, per_second: 3}"},
+              &options::retries, section(retry_table()));
         t.add({.name = "signature",
                .text = "Signs what the gateway says to this service about the caller and the "
                        "session (`Lethe-Signature`, [how](sessions.md#signed-fields)).",

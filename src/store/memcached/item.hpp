@@ -85,7 +85,4 @@ void append_entry(std::string& item, const index_entry& entry);
 // not fit. `now` is the real time.
 [[nodiscard]] std::int64_t exptime_of(std::chrono::milliseconds life, system_time now) noexcept;
 
-// A 64-bit hash of our own that never changes: gateways of all versions must find the same items.
-[[nodiscard]] std::uint64_t stable_hash(std::string_view bytes) noexcept;
-
 }  // namespace lethe::store::memcached
