@@ -179,7 +179,6 @@ admission engine::hold(const claim_handle& claim, store::record_version version)
     enlist(*claim);
     admission out{.what = verdict::claimed, .claim = claim};
     out.epoch = claim->epoch();
-    out.operation_id = claim->operation_id();
     out.taken_over = claim->taken_over_;
     return out;
 }

@@ -99,9 +99,8 @@ struct admission {
     verdict what = verdict::unsure;
     claim_handle claim = {};             // claimed and unsure
     std::optional<outcome> result = {};  // done
-    // claimed and done: of the execution that makes, or made, the outcome
-    std::string operation_id = {};
-    std::uint64_t epoch = 0;  // claimed and done
+    std::string operation_id = {};       // done: of the execution that made the outcome
+    std::uint64_t epoch = 0;             // claimed and done
     // claimed: an earlier claim of the same request ended without an outcome; it may have run.
     bool taken_over = false;
 };

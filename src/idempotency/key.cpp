@@ -87,7 +87,8 @@ std::string caller_of_session(std::string_view pseudonym) {
 }
 
 std::string caller_of_nobody() {
-    return sha256_of_parts({"nobody"});
+    static const std::string made = sha256_of_parts({"nobody"});
+    return made;
 }
 
 std::string make_record_id(const key_owner& owner, std::string_view key) {
