@@ -58,14 +58,23 @@ constexpr char letter_of(unsigned six_bits, const alphabet& in) noexcept {
     return static_cast<char>(out);
 }
 
-// 1 more than the letter's value; 0 for what is no letter.
-constexpr unsigned value_after(unsigned char letter, const alphabet& in) noexcept {
-    const auto range = [letter](unsigned char first, unsigned char last, unsigned value) {
-        const unsigned within = ~(if_greater(first, letter) | if_greater(letter, last));
-        return within & (letter - first + value + 1U);
+// Letters that are decoded at once.
+constexpr std::size_t at_once = 16;
+using letters = unsigned char __attribute__((vector_size(at_once)));
+
+// Of each its value; `wrong` keeps bits where one is no letter.
+letters values_of(letters text, const alphabet& in, letters& wrong) noexcept {
+    const auto between = [text](unsigned char first, unsigned char last) {
+        return letters((text >= first) & (text <= last));
     };
-    return range('A', 'Z', 0) | range('a', 'z', 26) | range('0', '9', 52) |
-           (if_equal(letter, in.letter_62) & 63U) | (if_equal(letter, in.letter_63) & 64U);
+    const letters upper = between('A', 'Z');
+    const letters lower = between('a', 'z');
+    const letters digit = between('0', '9');
+    const letters last_but_one = letters(text == in.letter_62);
+    const letters last = letters(text == in.letter_63);
+    wrong |= ~(upper | lower | digit | last_but_one | last);
+    return (upper & (text - 'A')) | (lower & (text - ('a' - 26))) | (digit & (text + (52 - '0'))) |
+           (last_but_one & 62) | (last & 63);
 }
 
 std::string encode_base64(std::string_view bytes, const alphabet& in) {
@@ -94,23 +103,33 @@ result<std::string> decode_base64(std::string_view text, const alphabet& in) {
     }
     const std::size_t left = text.size() % 4;
     if (left == 1) return LETHE_ERR(errc::malformed_encoding);
-    std::string out(text.size() / 4 * 3 + (left == 0 ? 0 : left - 1), '\0');
-    const unsigned char* from = raw(text);
+    // In whole groups, of which the last may be cut off below.
+    std::string out((text.size() + 3) / 4 * 3, '\0');
     char* to = out.data();
-    unsigned wrong = 0;
-    for (std::size_t at = 0; at < text.size(); at += 4) {
-        const std::size_t letters = std::min<std::size_t>(4, text.size() - at);
-        unsigned group = 0;
-        for (std::size_t k = 0; k < letters; ++k) {
-            const unsigned value = value_after(from[at + k], in);
-            wrong |= if_equal(value, 0);
-            group |= ((value - 1) & 63) << (18 - 6 * k);
+    letters wrong{};
+    for (std::size_t at = 0; at < text.size(); at += at_once) {
+        const std::size_t count = std::min(text.size() - at, at_once);
+        unsigned char piece[at_once];
+        std::memset(piece, 'A', sizeof piece);  // whose value is 0
+        std::memcpy(piece, text.data() + at, count);
+        letters all;
+        std::memcpy(&all, piece, sizeof all);
+        all = values_of(all, in, wrong);
+        std::memcpy(piece, &all, sizeof all);
+        for (std::size_t k = 0; k < count; k += 4) {
+            const unsigned group = unsigned{piece[k]} << 18 | unsigned{piece[k + 1]} << 12 |
+                                   unsigned{piece[k + 2]} << 6 | piece[k + 3];
+            for (const unsigned shift : {16U, 8U, 0U})
+                *to++ = static_cast<char>(group >> shift & 255);
         }
-        for (std::size_t k = 0; k + 1 < letters; ++k)
-            *to++ = static_cast<char>(group >> (16 - 8 * k) & 255);
-        if (letters < 4) wrong |= group & ((1U << (32 - 8 * letters)) - 1);
     }
-    if (wrong != 0) return LETHE_ERR(errc::malformed_encoding);
+    unsigned char bad = 0;
+    for (std::size_t i = 0; i < at_once; ++i) bad |= wrong[i];
+    const std::size_t size = text.size() / 4 * 3 + (left == 0 ? 0 : left - 1);
+    for (const char unused : std::string_view(out).substr(size))
+        bad |= static_cast<unsigned char>(unused);
+    if (bad != 0) return LETHE_ERR(errc::malformed_encoding);
+    out.resize(size);
     return out;
 }
 

@@ -241,7 +241,10 @@ std::string encrypt(std::string_view plain, std::string_view bound_to, std::stri
 result<std::string> decrypt(std::string_view value, const outline& seen,
                             std::string_view record_key, const secret& key) {
     const std::size_t open = bound_bytes(seen);
-    const std::string bound_to = std::string(record_key) + std::string(value.substr(0, open));
+    std::string bound_to;
+    bound_to.reserve(record_key.size() + open);
+    bound_to += record_key;
+    bound_to += value.substr(0, open);
     const std::string_view nonce = value.substr(open, nonce_bytes);
     const std::string_view sealed = value.substr(open + nonce_bytes);
     std::string plain(sealed.size() - mac_bytes, '\0');

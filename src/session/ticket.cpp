@@ -24,19 +24,18 @@ std::string derive(const secret& both, std::string_view purpose, std::size_t byt
     return out;
 }
 
-std::string encode_floor(std::uint64_t floor) {
-    std::string out;
+void append_floor(std::string& out, std::uint64_t floor) {
     for (std::size_t i = 0; i < floor_bytes; ++i)
         out.push_back(static_cast<char>((floor >> (8 * i)) & 0xff));
-    return out;
 }
 
 }  // namespace
 
 ticket::ticket(std::string both) : both_(std::move(both)) {
-    const std::string key = "s:" + sha256(both_.reveal().substr(0, id_bytes));
-    LETHE_ASSERT(key.size() == key_.size());
-    std::ranges::copy(key, key_.begin());
+    constexpr std::string_view prefix = "s:";
+    const std::string hash = sha256(both_.reveal().substr(0, id_bytes));
+    LETHE_ASSERT(prefix.size() + hash.size() == key_.size());
+    std::ranges::copy(hash, std::ranges::copy(prefix, key_.begin()).out);
 }
 
 ticket ticket::make(random_source& random) {
@@ -56,7 +55,12 @@ std::optional<ticket> ticket::from_bytes(std::string_view bytes) {
 
 std::string ticket::to_cookie_value(std::uint64_t floor) const {
     if (floor == 0) return to_base64url(both_.reveal());
-    return to_base64url(std::string(both_.reveal()) + encode_floor(floor) + floor_mark(floor));
+    std::string all;
+    all.reserve(both_.reveal().size() + floor_bytes + mark_bytes);
+    all += both_.reveal();
+    append_floor(all, floor);
+    all += floor_mark(floor);
+    return to_base64url(all);
 }
 
 secret ticket::sealing_key() const {
@@ -65,11 +69,13 @@ secret ticket::sealing_key() const {
 }
 
 std::string ticket::floor_mark(std::uint64_t floor) const {
-    return derive(both_,
-                  "lethe session floor 1|" + std::string(both_.reveal().substr(0, id_bytes)) +
-                      encode_floor(floor),
-                  16)
-        .substr(0, mark_bytes);
+    constexpr std::string_view purpose = "lethe session floor 1|";
+    std::string of;
+    of.reserve(purpose.size() + id_bytes + floor_bytes);
+    of += purpose;
+    of += both_.reveal().substr(0, id_bytes);
+    append_floor(of, floor);
+    return derive(both_, of, 16).substr(0, mark_bytes);
 }
 
 std::string ticket::verifier() const {
