@@ -11,6 +11,7 @@ struct proxy::impl final : http::handler, http::exchange_observer {
 
     task<> handle(http::exchange& x) override {
         x.survives_client = options.survives_client;
+        if (options.prepare) options.prepare(x);
         return pool->handle(x);
     }
     void finished(const http::exchange&, int, std::uint64_t, bool) override { ++count; }

@@ -17,6 +17,8 @@ struct proxy_options {
     http::server_settings server = {};
     std::function<void(upstream::options&)> adjust = {};
     bool survives_client = false;
+    // As a filter would leave the exchange.
+    std::function<void(http::exchange&)> prepare = {};
 };
 
 class proxy {

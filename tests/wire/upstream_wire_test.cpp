@@ -129,6 +129,40 @@ TEST(UpstreamWire, RetriesEndWithTheirShare) {
     EXPECT_EQ(received, 12) << "every second one was sent again";
 }
 
+TEST(UpstreamWire, WhatAFilterSendsAgainTakesOfTheShareOfRetriesAndIsNotHeldBack) {
+    std::atomic<int> died{0};
+    const auto die_unless_again = [&](raw_socket& connection) {
+        for (std::string request; !(request = connection.read_message()).empty();) {
+            if (!request.starts_with("GET /again ")) {
+                ++died;
+                return connection.reset();
+            }
+            connection.send(ok);
+        }
+    };
+    scripted_origin first(die_unless_again);
+    scripted_origin second(die_unless_again);
+    proxy gateway({.replicas = {first.port(), second.port()},
+                   .adjust =
+                       [](upstream::options& o) {
+                           // Ten in ten seconds.
+                           o.retries = {.percent = 0, .per_second = 1};
+                           o.ejection = {.consecutive_failures = 0, .for_how_long = 10s};
+                       },
+                   .prepare =
+                       [](http::exchange& x) {
+                           if (x.request.path == "/again") x.upstream_tries = 1;
+                       }});
+    EXPECT_TRUE(ask(gateway.port(), a_get).starts_with("HTTP/1.1 502 "));
+    EXPECT_EQ(died, 2) << "sent again: the first of the ten";
+    for (int i = 0; i < 12; ++i)
+        EXPECT_TRUE(ask(gateway.port(), "GET /again HTTP/1.1\r\nHost: a\r\n\r\n")
+                        .starts_with("HTTP/1.1 200 "))
+            << i;
+    EXPECT_TRUE(ask(gateway.port(), a_get).starts_with("HTTP/1.1 502 "));
+    EXPECT_EQ(died, 3) << "nothing is left for this one";
+}
+
 TEST(UpstreamWire, RefusedConnectionsAreNoRetries) {
     scripted_origin origin(answer_ok);
     proxy gateway({.replicas = {closed_port(), origin.port()}, .adjust = [](upstream::options& o) {
