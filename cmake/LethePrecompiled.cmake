@@ -19,9 +19,15 @@ function(lethe_write_checksum owner headers)
   separate_arguments(flags UNIX_COMMAND "${CMAKE_CXX_FLAGS}")
   execute_process(
     COMMAND "${CMAKE_CXX_COMPILER}" -std=c++20 ${flags} -E -P "${CMAKE_CURRENT_BINARY_DIR}/${owner}.hpp"
-    OUTPUT_VARIABLE all ERROR_QUIET)
+    OUTPUT_VARIABLE all RESULT_VARIABLE failed ERROR_QUIET)
+  set(file "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${owner}.dir/cmake_pch.hxx.pch.sum")
+  # Without one ccache takes the precompiled header itself.
+  if(failed)
+    file(REMOVE "${file}")
+    return()
+  endif()
   string(SHA256 sum "${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${LETHE_SANITIZE} ${all}")
-  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${owner}.dir/cmake_pch.hxx.pch.sum" "${sum}\n")
+  file(WRITE "${file}" "${sum}\n")
 endfunction()
 
 if(LETHE_PRECOMPILE)
