@@ -3,8 +3,9 @@
 
 #include "base/json.hpp"
 #include "cli/completion_command.hpp"
+#include "cli/test_run.hpp"
+#include "support/process.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <gtest/gtest.h>
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -21,46 +21,25 @@
 namespace lethe::cli {
 namespace {
 
-struct outcome {
-    int exit_code = 0;
-    std::string out;
-    std::string err;
-};
+using testing::outcome;
 
-// Errors of the parsing itself end with 2, as main() has it.
 outcome run(std::vector<std::string> arguments) {
-    CLI::App app("lethe");
-    outcome got;
-    add_config_command(app, got.exit_code);
-    add_completion_command(app);
-    std::reverse(arguments.begin(), arguments.end());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-        app.parse(arguments);
-    } catch (const CLI::ParseError& error) {
-        got.exit_code = app.exit(error) == 0 ? 0 : 2;
-    }
-    got.out = ::testing::internal::GetCapturedStdout();
-    got.err = ::testing::internal::GetCapturedStderr();
-    return got;
+    return testing::run_with(
+        [](CLI::App& app, int& exit_code) {
+            add_config_command(app, exit_code);
+            add_completion_command(app);
+        },
+        std::move(arguments));
 }
 
 class ConfigCommand : public ::testing::Test {
  protected:
-    ConfigCommand() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "lethe-config-XXXXXX").string();
-        folder_ = ::mkdtemp(name.data());
-    }
-    ~ConfigCommand() override { std::filesystem::remove_all(folder_); }
-
     std::string write(const std::string& text) const {
-        std::ofstream(folder_ / "lethe.yaml") << text;
-        return (folder_ / "lethe.yaml").string();
+        std::ofstream(folder_.path() / "lethe.yaml") << text;
+        return (folder_.path() / "lethe.yaml").string();
     }
 
-    std::filesystem::path folder_;
+    const test::temporary_folder folder_{"lethe-config-"};
 };
 
 constexpr const char* good =
@@ -73,7 +52,7 @@ TEST_F(ConfigCommand, AGoodFileIsCountedUp) {
     const outcome got = run({"config", "check", file});
     EXPECT_EQ(got.exit_code, 0) << got.err;
     EXPECT_EQ(got.out, file + ": ok (1 route, 1 upstream, store sqlite:" +
-                           (folder_ / "lethe.db").string() + ")\n");
+                           (folder_.path() / "lethe.db").string() + ")\n");
     EXPECT_EQ(got.err, "");
 }
 
@@ -106,7 +85,7 @@ TEST_F(ConfigCommand, JsonIsForProgramsAndNothingElseIsPrinted) {
 }
 
 TEST_F(ConfigCommand, AFileThatIsNotThereAndACommandThatIsNotOne) {
-    const outcome gone = run({"config", "check", (folder_ / "none.yaml").string()});
+    const outcome gone = run({"config", "check", (folder_.path() / "none.yaml").string()});
     EXPECT_EQ(gone.exit_code, 1);
     EXPECT_NE(gone.err.find("cannot be read"), std::string::npos);
     EXPECT_EQ(run({"config", "chekc"}).exit_code, 2);

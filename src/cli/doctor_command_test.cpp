@@ -2,9 +2,9 @@
 #include "cli/doctor_command.hpp"
 
 #include "base/json.hpp"
+#include "cli/test_run.hpp"
 #include "support/process.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <gtest/gtest.h>
@@ -17,27 +17,10 @@
 namespace lethe::cli {
 namespace {
 
-struct outcome {
-    int exit_code = 0;
-    std::string out;
-    std::string err;
-};
+using testing::outcome;
 
 outcome run(std::vector<std::string> arguments) {
-    CLI::App app("lethe");
-    outcome got;
-    add_doctor_command(app, got.exit_code);
-    std::reverse(arguments.begin(), arguments.end());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-        app.parse(arguments);
-    } catch (const CLI::ParseError& error) {
-        got.exit_code = app.exit(error) == 0 ? 0 : 2;
-    }
-    got.out = ::testing::internal::GetCapturedStdout();
-    got.err = ::testing::internal::GetCapturedStderr();
-    return got;
+    return testing::run_with(add_doctor_command, std::move(arguments));
 }
 
 class DoctorCommand : public ::testing::Test {

@@ -4,11 +4,11 @@
 #include "cli/idempotency_command.hpp"
 #include "cli/session_command.hpp"
 #include "cli/store_command.hpp"
+#include "cli/test_run.hpp"
 #include "store/open.hpp"
 #include "store/tools/workbench.hpp"
 #include "support/process.hpp"
 
-#include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,34 +20,14 @@
 
 namespace lethe::cli::testing {
 
-struct outcome {
-    int exit_code = 0;
-    std::string out;
-    std::string err;
-
-    [[nodiscard]] bool says(std::string_view what) const {
-        return (out + err).find(what) != std::string::npos;
-    }
-};
-
-// Errors of the parsing itself end with 2, as main() has it.
 inline outcome run_lethe(std::vector<std::string> arguments) {
-    CLI::App app("lethe");
-    outcome got;
-    add_store_command(app, got.exit_code);
-    add_session_command(app, got.exit_code);
-    add_idempotency_command(app, got.exit_code);
-    std::reverse(arguments.begin(), arguments.end());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-        app.parse(arguments);
-    } catch (const CLI::ParseError& error) {
-        got.exit_code = app.exit(error) == 0 ? 0 : 2;
-    }
-    got.out = ::testing::internal::GetCapturedStdout();
-    got.err = ::testing::internal::GetCapturedStderr();
-    return got;
+    return run_with(
+        [](CLI::App& app, int& exit_code) {
+            add_store_command(app, exit_code);
+            add_session_command(app, exit_code);
+            add_idempotency_command(app, exit_code);
+        },
+        std::move(arguments));
 }
 inline outcome run(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "store");

@@ -2,11 +2,10 @@
 #include "cli/token_command.hpp"
 
 #include "base/json.hpp"
+#include "cli/test_run.hpp"
+#include "support/process.hpp"
 
-#include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,29 +17,10 @@
 namespace lethe::cli {
 namespace {
 
-struct outcome {
-    int exit_code = -1;
-    std::string out;
-    std::string err;
-};
+using testing::outcome;
 
-// Errors of the parsing itself end with 2, as main() has it.
 outcome run(std::vector<std::string> arguments) {
-    CLI::App app("lethe");
-    outcome got;
-    got.exit_code = 0;
-    add_token_command(app, got.exit_code);
-    std::reverse(arguments.begin(), arguments.end());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-        app.parse(arguments);
-    } catch (const CLI::ParseError& error) {
-        got.exit_code = app.exit(error) == 0 ? 0 : 2;
-    }
-    got.out = ::testing::internal::GetCapturedStdout();
-    got.err = ::testing::internal::GetCapturedStderr();
-    return got;
+    return testing::run_with(add_token_command, std::move(arguments));
 }
 
 bool says(const std::string& text, std::string_view what) {
@@ -49,13 +29,7 @@ bool says(const std::string& text, std::string_view what) {
 
 class TokenCommand : public ::testing::Test {
  protected:
-    TokenCommand() {
-        std::string name = (std::filesystem::temp_directory_path() / "lethe-token-XXXXXX").string();
-        folder_ = ::mkdtemp(name.data());
-    }
-    ~TokenCommand() override { std::filesystem::remove_all(folder_); }
-
-    std::string path(const char* name) const { return folder_ / name; }
+    std::string path(const char* name) const { return folder_.path() / name; }
     void write(const char* name, const std::string& text) const {
         std::ofstream(path(name)) << text;
     }
@@ -87,7 +61,7 @@ class TokenCommand : public ::testing::Test {
         return run(all);
     }
 
-    std::filesystem::path folder_;
+    const test::temporary_folder folder_{"lethe-token-"};
 };
 
 TEST_F(TokenCommand, FromNothingToAVerifiedToken) {

@@ -2,9 +2,8 @@
 #include "identity/key_file.hpp"
 
 #include "identity/issuers.hpp"
+#include "support/process.hpp"
 #include "token/test_tokens.hpp"
-
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,22 +16,16 @@ using token::algorithm;
 
 class KeyFile : public ::testing::Test {
  protected:
-    KeyFile() {
-        std::string name = (std::filesystem::temp_directory_path() / "lethe-keys-XXXXXX").string();
-        folder_ = ::mkdtemp(name.data());
-    }
-    ~KeyFile() override { std::filesystem::remove_all(folder_); }
-
     std::string write(std::string_view text,
                       std::filesystem::perms mode = std::filesystem::perms{0600}) {
-        const std::string path = folder_ / "keys.json";
+        const std::string path = folder_.path() / "keys.json";
         std::ofstream(path) << text;
         std::filesystem::permissions(path, mode);
         return path;
     }
     std::string problem(std::string_view text) { return read_key_file(write(text)).problem; }
 
-    std::filesystem::path folder_;
+    const test::temporary_folder folder_{"lethe-keys-"};
 };
 
 bool says(const std::string& text, std::string_view what) {
@@ -49,14 +42,14 @@ TEST_F(KeyFile, GoodFileHasNeitherProblemNorWarning) {
 }
 
 TEST_F(KeyFile, MissingFileSaysHowToMakeOne) {
-    const key_file file = read_key_file(folder_ / "none.json");
+    const key_file file = read_key_file(folder_.path() / "none.json");
     EXPECT_FALSE(file.keys);
     EXPECT_TRUE(says(file.problem, "none.json"));
     EXPECT_TRUE(says(file.problem, "lethe token key"));
 }
 
 TEST_F(KeyFile, WhatIsNoFileIsSaid) {
-    EXPECT_TRUE(says(read_key_file(folder_).problem, "is not a file"));
+    EXPECT_TRUE(says(read_key_file(folder_.path()).problem, "is not a file"));
 }
 
 TEST_F(KeyFile, BadTextsSayWhatIsWrong) {
@@ -120,7 +113,7 @@ TEST_F(KeyFile, AllIssuersAreLoadedAndAllProblemsSaid) {
     good.keys_file = write(json::to_text(make_key(algorithm::es256, "k").to_public_json()));
     issuer_options bad = good;
     bad.name = "bad";
-    bad.keys_file = folder_ / "none.json";
+    bad.keys_file = folder_.path() / "none.json";
     issuer_options worse = bad;
     worse.name = "worse";
     const loaded_issuers all = load_issuers(std::vector<issuer_options>{bad, good, worse});

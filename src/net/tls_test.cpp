@@ -3,13 +3,13 @@
 
 #include "net/errors.hpp"
 #include "net/test_tls.hpp"
+#include "support/process.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 
 namespace lethe::net {
@@ -52,17 +52,8 @@ void echo(tls_peer& client) {
 
 class Tls : public ::testing::Test {
  public:
-    Tls() {
-        std::string name = (std::filesystem::temp_directory_path() / "lethe-tls-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) std::abort();
-        folder_ = name;
-        test::write_certificate(ca_file(), ours_.certificate());
-    }
-    ~Tls() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
-    [[nodiscard]] std::string ca_file() const { return folder_ / "ca.pem"; }
+    Tls() { test::write_certificate(ca_file(), ours_.certificate()); }
+    [[nodiscard]] std::string ca_file() const { return folder_.path() / "ca.pem"; }
     [[nodiscard]] tls_client make(tls_client_options options) {
         std::string why;
         if (options.ca_file.empty()) options.ca_file = ca_file();
@@ -135,7 +126,7 @@ class Tls : public ::testing::Test {
         return out;
     }
 
-    std::filesystem::path folder_;
+    const lethe::test::temporary_folder folder_{"lethe-tls-"};
     authority ours_{"ours"};
     worker worker_;
     worker* current_ = nullptr;
@@ -203,44 +194,46 @@ TEST_F(Tls, ACertificateOutOfItsTimeIsRefused) {
 
 TEST_F(Tls, AClientCertificateIsShownWhereItIsWanted) {
     const test::identity me = ours_.sign();
-    test::write_certificate(folder_ / "me.pem", me.certificate.get());
-    test::write_key(folder_ / "me.key", me.key.get(), "sesame");
+    test::write_certificate(folder_.path() / "me.pem", me.certificate.get());
+    test::write_key(folder_.path() / "me.key", me.key.get(), "sesame");
     const test::identity stranger = authority("theirs").sign();
-    test::write_certificate(folder_ / "stranger.pem", stranger.certificate.get());
-    test::write_key(folder_ / "stranger.key", stranger.key.get());
+    test::write_certificate(folder_.path() / "stranger.pem", stranger.certificate.get());
+    test::write_key(folder_.path() / "stranger.key", stranger.key.get());
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         SCOPED_TRACE(version);
         tls_server far(ours_.sign(), echo);
         far.want_client_certificate(ours_);
         far.speak_only(version);
         EXPECT_EQ(try_to_connect(far.at("localhost"), {}), errc::tls_refused);
-        EXPECT_EQ(try_to_connect(far.at("localhost"), {.certificate_file = folder_ / "stranger.pem",
-                                                       .key_file = folder_ / "stranger.key"}),
+        EXPECT_EQ(try_to_connect(far.at("localhost"),
+                                 {.certificate_file = folder_.path() / "stranger.pem",
+                                  .key_file = folder_.path() / "stranger.key"}),
                   errc::tls_refused);
-        EXPECT_FALSE(try_to_connect(far.at("localhost"), {.certificate_file = folder_ / "me.pem",
-                                                          .key_file = folder_ / "me.key",
-                                                          .key_password = secret("sesame")}));
+        EXPECT_FALSE(
+            try_to_connect(far.at("localhost"), {.certificate_file = folder_.path() / "me.pem",
+                                                 .key_file = folder_.path() / "me.key",
+                                                 .key_password = secret("sesame")}));
     }
 }
 
 TEST_F(Tls, FilesThatDoNotServeAreToldWithoutWhatIsInThem) {
     const test::identity me = ours_.sign();
     const test::identity other = ours_.sign();
-    test::write_certificate(folder_ / "me.pem", me.certificate.get());
-    test::write_key(folder_ / "me.key", me.key.get(), "sesame");
-    test::write_key(folder_ / "other.key", other.key.get());
-    const std::string missing = folder_ / "missing.pem";
+    test::write_certificate(folder_.path() / "me.pem", me.certificate.get());
+    test::write_key(folder_.path() / "me.key", me.key.get(), "sesame");
+    test::write_key(folder_.path() / "other.key", other.key.get());
+    const std::string missing = folder_.path() / "missing.pem";
     const std::vector<tls_client_options> wrong = {
         {.ca_file = missing},
-        {.ca_file = folder_ / "other.key"},
-        {.certificate_file = missing, .key_file = folder_ / "me.key"},
-        {.certificate_file = folder_ / "me.pem"},
-        {.key_file = folder_ / "me.key"},
-        {.certificate_file = folder_ / "me.pem", .key_file = folder_ / "me.key"},
-        {.certificate_file = folder_ / "me.pem",
-         .key_file = folder_ / "me.key",
+        {.ca_file = folder_.path() / "other.key"},
+        {.certificate_file = missing, .key_file = folder_.path() / "me.key"},
+        {.certificate_file = folder_.path() / "me.pem"},
+        {.key_file = folder_.path() / "me.key"},
+        {.certificate_file = folder_.path() / "me.pem", .key_file = folder_.path() / "me.key"},
+        {.certificate_file = folder_.path() / "me.pem",
+         .key_file = folder_.path() / "me.key",
          .key_password = secret("simsim")},
-        {.certificate_file = folder_ / "me.pem", .key_file = folder_ / "other.key"},
+        {.certificate_file = folder_.path() / "me.pem", .key_file = folder_.path() / "other.key"},
     };
     for (const tls_client_options& one : wrong) {
         std::string why;

@@ -1,11 +1,11 @@
 // Spec, model: "data sealed (AEAD) … from a rotating keyring".
 #include "session/filter_world.hpp"
 #include "session/subject.hpp"
+#include "support/process.hpp"
 
 #include <sys/stat.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 
 namespace lethe::session::testing {
@@ -30,7 +30,7 @@ std::shared_ptr<const keyring> ring_of(const std::vector<key_source>& keys,
 class SessionKeys : public ::testing::Test {
  protected:
     std::string file(const std::string& name, const std::string& text, mode_t mode = 0600) {
-        const std::string path = (folder_ / name).string();
+        const std::string path = (folder_.path() / name).string();
         std::ofstream(path) << text;
         EXPECT_EQ(::chmod(path.c_str(), mode), 0);
         return path;
@@ -44,14 +44,7 @@ class SessionKeys : public ::testing::Test {
     static bool says(const std::string& text, std::string_view what) {
         return text.find(what) != std::string::npos;
     }
-    void SetUp() override {
-        std::string name = (std::filesystem::temp_directory_path() / "lethe-keys-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
-
-    std::filesystem::path folder_;
+    const test::temporary_folder folder_{"lethe-keys-"};
 };
 
 TEST_F(SessionKeys, AreReadInEveryFormThatToolsMake) {
@@ -76,8 +69,8 @@ TEST_F(SessionKeys, WhatIsWrongWithAFileIsSaidWithoutItsText) {
     EXPECT_TRUE(says(of_file(file("long", text + text)), "is not a key"));
     EXPECT_TRUE(says(of_file(file("huge", std::string(100'000, 'A'))), "is not a key"));
     EXPECT_TRUE(says(of_file(file("empty", "")), "is not a key"));
-    EXPECT_TRUE(says(of_file((folder_ / "none").string()), "No such file"));
-    EXPECT_TRUE(says(of_file(folder_.string()), "is not a file"));
+    EXPECT_TRUE(says(of_file((folder_.path() / "none").string()), "No such file"));
+    EXPECT_TRUE(says(of_file(folder_.path().string()), "is not a file"));
     for (const mode_t mode : {0644U, 0604U, 0620U, 0602U, 0666U})
         EXPECT_TRUE(says(of_file(file("open", text, mode)), "by others: chmod 600")) << mode;
     EXPECT_FALSE(says(of_file(file("short", "c2hvcnQ=")), "c2hvcnQ"));

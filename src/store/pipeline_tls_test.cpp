@@ -3,11 +3,9 @@
 #include "net/tls.hpp"
 #include "store/pipeline.hpp"
 #include "store/test_peer.hpp"
+#include "support/process.hpp"
 
 #include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <filesystem>
 
 namespace lethe::store {
 namespace {
@@ -18,19 +16,12 @@ class PipelineOverTls : public ::testing::Test {
  public:
     PipelineOverTls() {
         abort_on_bug(true);
-        std::string name = (std::filesystem::temp_directory_path() / "lethe-tls-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) std::abort();
-        folder_ = name;
-        net::test::write_certificate(folder_ / "ca.pem", trusted_.certificate());
-    }
-    ~PipelineOverTls() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
+        net::test::write_certificate(folder_.path() / "ca.pem", trusted_.certificate());
     }
     void use(const net::address& server) {
         std::string why;
         const result<net::tls_client> made =
-            net::make_tls_client({.ca_file = folder_ / "ca.pem"}, why);
+            net::make_tls_client({.ca_file = folder_.path() / "ca.pem"}, why);
         ASSERT_TRUE(made.has_value()) << why;
         pipeline_options options;
         options.server = server;
@@ -53,7 +44,7 @@ class PipelineOverTls : public ::testing::Test {
         co_return result<>{};
     }
 
-    std::filesystem::path folder_;
+    const lethe::test::temporary_folder folder_{"lethe-tls-"};
     net::test::authority trusted_{"trusted"};
     net::worker worker_;
     std::unique_ptr<pipeline> made_;

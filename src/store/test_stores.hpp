@@ -2,11 +2,11 @@
 #pragma once
 
 #include "store/open.hpp"
+#include "support/process.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -14,20 +14,12 @@ namespace lethe::store {
 
 class test_scene {
  public:
-    test_scene() {
-        std::string name = (std::filesystem::temp_directory_path() / "lethe-store-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) std::abort();
-        folder_ = name;
-    }
-    ~test_scene() {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
+    test_scene() = default;
     test_scene(const test_scene&) = delete;
     test_scene& operator=(const test_scene&) = delete;
 
-    [[nodiscard]] std::string file() const { return folder_ / "store.db"; }
-    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] std::string file() const { return folder_.path() / "store.db"; }
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
 
     // "sqlite:" gets the scene's file.
     [[nodiscard]] std::unique_ptr<engine> open(const std::string& url) {
@@ -50,7 +42,7 @@ class test_scene {
     [[nodiscard]] manual_clock& clock() { return clock_; }
 
  private:
-    std::filesystem::path folder_;
+    const lethe::test::temporary_folder folder_{"lethe-store-"};
     std::atomic<std::int64_t> now_{1'700'000'000'000};
     manual_clock clock_;
 };

@@ -1,13 +1,10 @@
 // Good files: what the values are, what the defaults, what a reload can take over.
 #include "gateway/config/checks.hpp"
 #include "gateway/config/config_world.hpp"
+#include "support/process.hpp"
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
 namespace lethe::gateway::config::test {
@@ -270,16 +267,9 @@ TEST(LoadConfig, AStoreCanMoveFromAnotherAlsoANamedOne) {
 
 class ConfigFile : public ::testing::Test {
  protected:
-    void SetUp() override {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "lethe-config-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
     std::string write(const std::string& name, const std::string& text) {
-        std::ofstream(folder_ / name) << text;
-        return (folder_ / name).string();
+        std::ofstream(folder_.path() / name) << text;
+        return (folder_.path() / name).string();
     }
     std::string load(const std::string& file) {
         mistakes_.clear();
@@ -289,7 +279,7 @@ class ConfigFile : public ::testing::Test {
         return to_text(mistakes_);
     }
 
-    std::filesystem::path folder_;
+    const lethe::test::temporary_folder folder_{"lethe-config-"};
     std::vector<mistake> mistakes_;
     error_code error_;
 };
@@ -312,10 +302,11 @@ TEST_F(ConfigFile, KeyFilesAreFoundBesideTheConfigurationAndMustHoldUsableKeys) 
 }
 
 TEST_F(ConfigFile, AFileThatCannotBeReadIsSaidPlainly) {
-    EXPECT_NE(load((folder_ / "none.yaml").string()).find("cannot be read (No such file"),
+    EXPECT_NE(load((folder_.path() / "none.yaml").string()).find("cannot be read (No such file"),
               std::string::npos);
     EXPECT_EQ(error_, errc::unreadable);
-    EXPECT_NE(load(folder_.string()).find("cannot be read (Is a directory)"), std::string::npos);
+    EXPECT_NE(load(folder_.path().string()).find("cannot be read (Is a directory)"),
+              std::string::npos);
     EXPECT_NE(load(write("big.yaml", std::string(document_bytes_max + 10, '#')))
                   .find("is larger than 1 MiB"),
               std::string::npos);
