@@ -39,10 +39,10 @@ bj::object to_json(const subject_session& of) {
 }
 
 void print_sessions(const std::vector<subject_session>& all) {
-    std::cout << fmt::format("{:<43}  {:<20}  {:<20}  {:<20}  {}\n", "ID", "CREATED", "LAST SEEN",
+    std::cout << fmt::format("{:<64}  {:<20}  {:<20}  {:<20}  {}\n", "ID", "CREATED", "LAST SEEN",
                              "EXPIRES", "STORE");
     for (const subject_session& one : all)
-        std::cout << fmt::format("{:<43}  {:<20}  {:<20}  {:<20}  {}\n", one.it.id,
+        std::cout << fmt::format("{:<64}  {:<20}  {:<20}  {:<20}  {}\n", one.it.id,
                                  to_utc_text(one.it.created), to_utc_text(one.it.last_seen),
                                  to_utc_text(one.it.expires), one.store);
 }

@@ -18,10 +18,10 @@ constexpr std::size_t keys_per_page = 256;
 constexpr int tries_max = 32;
 
 std::string id_of(std::string_view key) {
-    return to_base64url(key.substr(key_prefix.size()));
+    return to_hex(key.substr(key_prefix.size()));
 }
 std::optional<std::string> key_of(std::string_view id) {
-    const result<std::string> hash = from_base64url(id);
+    const result<std::string> hash = from_hex(id);
     if (hash.has_error() || hash->size() != hash_bytes) return std::nullopt;
     return std::string(key_prefix) + *hash;
 }

@@ -15,7 +15,9 @@
 namespace lethe::session {
 
 struct listed_session {
-    std::string id;         // names the record, opens nothing: base64url of the key's hash
+    // Names the record, opens nothing: the hash in its key as hexadecimal digits, like the other
+    // ids that lethe shows. A command line never takes one for an option.
+    std::string id;
     system_time created;    // of the session before its last login: then
     system_time last_seen;  // at the latest; not exact, see settings::idle_ttl
     system_time expires;

@@ -44,6 +44,9 @@ TEST_F(SubjectsSessions, AreListedWithTheirTimes) {
     const auto all = list("alice");
     ASSERT_EQ(all.size(), 2U);
     const auto& one = all[0].created == begin ? all[0] : all[1];
+    EXPECT_EQ(one.id.size(), 64U);
+    EXPECT_EQ(one.id.find_first_not_of("0123456789abcdef"), std::string::npos)
+        << one.id << ": a leading '-' would make it an option of a command";
     EXPECT_EQ(one.created, begin);
     EXPECT_EQ(one.last_seen, clock_.system_now()) << "it was used just now";
     EXPECT_EQ(one.expires, clock_.system_now() + 30min);

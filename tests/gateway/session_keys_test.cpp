@@ -80,7 +80,8 @@ TEST_F(SessionKeys, AreChangedStepByStepWhileTwoGatewaysServe) {
 
     const std::string config = (a.folder.path() / "lethe.yaml").string();
     const std::string listed = lethe({"session", "list", "--subject", "u42", "-c", config});
-    const std::string id = listed.substr(listed.find('\n') + 1, 43);
+    const std::size_t row = listed.find('\n') + 1;
+    const std::string id = listed.substr(row, listed.find(' ', row) - row);
     const std::string shown = lethe({"session", "show", "--subject", "u42", id, "-c", config});
     EXPECT_NE(shown.find(R"(cart  {"count":10})"), std::string::npos) << shown;
     EXPECT_NE(shown.find("sealed with the key k2"), std::string::npos) << shown;
