@@ -30,6 +30,13 @@ function(lethe_write_checksum owner headers)
   file(WRITE "${file}" "${sum}\n")
 endfunction()
 
+# Whoever reads a precompiled header waits for this: of a library of objects CMake itself waits for
+# generated headers alone.
+function(lethe_wait_for_precompiled owner)
+  add_custom_target(${owner}_made
+    DEPENDS "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${owner}.dir/cmake_pch.hxx.pch")
+endfunction()
+
 if(LETHE_PRECOMPILE)
   file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/nothing.cpp" "int main() {}\n")
   # Libraries' code is position independent, programs' is that of an executable: one of each.
@@ -37,19 +44,21 @@ if(LETHE_PRECOMPILE)
   target_link_libraries(lethe_precompiled PRIVATE lethe_flags)
   target_precompile_headers(lethe_precompiled PRIVATE ${lethe_standard_headers})
   lethe_write_checksum(lethe_precompiled "${lethe_standard_headers}")
+  lethe_wait_for_precompiled(lethe_precompiled)
   if(LETHE_TESTS)
     add_executable(lethe_precompiled_tests "${CMAKE_CURRENT_BINARY_DIR}/nothing.cpp")
     target_compile_options(lethe_precompiled_tests PRIVATE -O0)
     target_link_libraries(lethe_precompiled_tests PRIVATE GTest::gtest lethe_flags)
     target_precompile_headers(lethe_precompiled_tests PRIVATE ${lethe_test_headers})
     lethe_write_checksum(lethe_precompiled_tests "${lethe_test_headers}")
+    lethe_wait_for_precompiled(lethe_precompiled_tests)
   endif()
 endif()
 
 # Not by CMake's REUSE_FROM: it names files by absolute paths where ccache cannot see through them.
 function(lethe_use_precompiled target owner)
   if(LETHE_PRECOMPILE)
-    add_dependencies(${target} ${owner})
+    add_dependencies(${target} ${owner}_made)
     target_compile_options(${target} PRIVATE
       "SHELL:-include-pch ${PROJECT_BINARY_DIR}/CMakeFiles/${owner}.dir/cmake_pch.hxx.pch")
   endif()
