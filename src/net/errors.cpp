@@ -23,6 +23,7 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::tls_refused),
          "the peer refused TLS: it wants a client certificate or does not accept the one it got",
          condition::unavailable},
+        {int(errc::plain_http), "the client speaks plain HTTP, not TLS", condition::malformed},
     };
     static const table_category instance{"lethe.net", rows};
     return {static_cast<int>(e), instance};

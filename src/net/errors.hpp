@@ -32,6 +32,8 @@ enum class errc {
     tls_expired,
     // The peer ended TLS with an alert: it wants a certificate, or does not take ours.
     tls_refused,
+    // The client speaks plain HTTP where TLS is spoken.
+    plain_http,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -173,8 +173,10 @@ result<std::optional<std::size_t>> stream::try_read(std::span<char> into) noexce
     impl& in = *impl_;
     if (!in.tls) return in.receive(into);
     if (in.gave_up()) return in.reason();
+    if (!may_read()) return std::optional<std::size_t>{};
     const result<tls_layer::progress> step = in.tls->read(into);
     if (step.has_error()) return step.error();
+    if (in.tls->emptied_socket()) in.drained();
     if (step->next == tls_layer::wants::nothing) return std::optional(step->bytes);
     if (step->next == tls_layer::wants::writable)
         in.filled();
@@ -184,7 +186,8 @@ result<std::optional<std::size_t>> stream::try_read(std::span<char> into) noexce
 }
 
 bool stream::may_read() const noexcept {
-    return impl_->may_read() || impl_->tls != nullptr || impl_->gave_up();
+    const impl& in = *impl_;
+    return in.may_read() || in.gave_up() || (in.tls != nullptr && in.tls->may_read());
 }
 
 suspension& stream::reading() noexcept {

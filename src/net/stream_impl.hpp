@@ -65,7 +65,8 @@ struct stream::impl final : timer, stoppable, watched {
 // A stream over a connected socket that does not block. Error: out_of_descriptors.
 [[nodiscard]] result<std::unique_ptr<stream::impl>> wrap(worker& on, descriptor socket);
 
-// For a stream with a tls_layer.
+// For a stream with a tls_layer; the handshake by the deadline that the stream has.
+[[nodiscard]] task<> shake_hands(stream::impl& in);
 [[nodiscard]] task<> write_tls(stream::impl& in, std::span<const std::string_view> pieces,
                                std::size_t skip);
 

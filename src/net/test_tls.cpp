@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
@@ -72,7 +73,7 @@ authority::authority(const std::string& name) {
 
 identity authority::sign(const wish& what) const {
     identity out;
-    out.key.reset(EVP_EC_gen("P-256"));
+    out.key.reset(what.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"));
     out.certificate = make_certificate(out.key.get(), "peer", what, false, self_.key.get(),
                                        self_.certificate.get());
     return out;
@@ -215,6 +216,106 @@ void tls_server::serve() {
         tls_peer one(context_, socket);
         each_(one);
     }
+}
+
+namespace {
+
+int connect_to(std::uint16_t port) {
+    const int out = ::socket(AF_INET, SOCK_STREAM, 0);
+    const timeval limit{10, 0};
+    ::setsockopt(out, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons(port);
+    must(::connect(out, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+    return out;
+}
+
+}  // namespace
+
+tls_visitor::tls_visitor(std::uint16_t port, const manner& how)
+    : context_(SSL_CTX_new(TLS_client_method())), socket_(connect_to(port)) {
+    SSL_CTX_set_security_level(context_, 0);
+    SSL_CTX_set_min_proto_version(context_, TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(context_, how.version_max);
+    if (!how.ciphers.empty()) must(SSL_CTX_set_cipher_list(context_, how.ciphers.c_str()) == 1);
+    if (!how.signatures.empty())
+        must(SSL_CTX_set1_sigalgs_list(context_, how.signatures.c_str()) == 1);
+    if (how.shows != nullptr) {
+        must(SSL_CTX_use_certificate(context_, how.shows->certificate.get()) == 1);
+        must(SSL_CTX_use_PrivateKey(context_, how.shows->key.get()) == 1);
+    }
+    ssl_ = SSL_new(context_);
+    std::string offered;
+    for (const std::string& one : how.protocols) offered += static_cast<char>(one.size()) + one;
+    if (!offered.empty())
+        must(SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(offered.data()),
+                                 static_cast<unsigned>(offered.size())) == 0);
+    if (!how.name.empty()) must(SSL_set_tlsext_host_name(ssl_, how.name.c_str()) == 1);
+    if (how.resumes != nullptr) must(SSL_set_session(ssl_, how.resumes) == 1);
+    SSL_set_fd(ssl_, socket_);
+    shaken_ = SSL_connect(ssl_) == 1;
+    ERR_clear_error();
+}
+
+tls_visitor::~tls_visitor() {
+    SSL_shutdown(ssl_);
+    SSL_free(ssl_);
+    SSL_CTX_free(context_);
+    ::close(socket_);
+    ERR_clear_error();
+}
+
+std::string tls_visitor::protocol() const {
+    const unsigned char* bytes = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl_, &bytes, &size);
+    return {reinterpret_cast<const char*>(bytes), size};
+}
+
+std::string tls_visitor::shown() const {
+    X509* const shown = SSL_get0_peer_certificate(ssl_);
+    if (shown == nullptr) return "nothing";
+    std::string out;
+    auto* const names = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(shown, NID_subject_alt_name, nullptr, nullptr));
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+        const GENERAL_NAME* const one = sk_GENERAL_NAME_value(names, i);
+        if (one->type != GEN_DNS) continue;
+        out += reinterpret_cast<const char*>(ASN1_STRING_get0_data(one->d.dNSName));
+        out += ' ';
+    }
+    GENERAL_NAMES_free(names);
+    return out + (EVP_PKEY_is_a(X509_get0_pubkey(shown), "RSA") == 1 ? "RSA" : "EC");
+}
+
+bool tls_visitor::send(std::string_view bytes) {
+    const int size = static_cast<int>(bytes.size());
+    const bool sent = SSL_write(ssl_, bytes.data(), size) == size;
+    ERR_clear_error();
+    return sent;
+}
+
+std::string tls_visitor::read() {
+    std::string out(16 * 1024, '\0');
+    const int got = SSL_read(ssl_, out.data(), static_cast<int>(out.size()));
+    if (got <= 0) orderly_ = SSL_get_error(ssl_, got) == SSL_ERROR_ZERO_RETURN;
+    ERR_clear_error();
+    out.resize(static_cast<std::size_t>(std::max(got, 0)));
+    return out;
+}
+
+bool tls_visitor::echoes(std::string_view bytes) {
+    if (!send(bytes)) return false;
+    std::string back;
+    while (back.size() < bytes.size()) {
+        const std::string more = read();
+        if (more.empty()) return false;
+        back += more;
+    }
+    return back == bytes;
 }
 
 }  // namespace lethe::net::test

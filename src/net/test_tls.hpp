@@ -1,4 +1,5 @@
-// For tests: certificates made on the spot, and a server that speaks TLS and does what it is told.
+// For tests: certificates made on the spot, and a server and a client that speak TLS and do what
+// they are told.
 #pragma once
 
 #include "net/address.hpp"
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace lethe::net::test {
 
@@ -37,6 +39,7 @@ class authority {
         std::string names = "DNS:localhost,IP:127.0.0.1";
         long begins_seconds = -3600;  // from now
         long ends_seconds = 3600;
+        bool rsa = false;  // else an elliptic curve
     };
     [[nodiscard]] identity sign(const wish& what) const;
     [[nodiscard]] identity sign() const { return sign(wish{}); }
@@ -105,6 +108,51 @@ class tls_server {
     int listener_;
     std::uint16_t port_ = 0;
     std::thread thread_;
+};
+
+struct session_free {
+    void operator()(SSL_SESSION* one) const noexcept { SSL_SESSION_free(one); }
+};
+using session_ptr = std::unique_ptr<SSL_SESSION, session_free>;
+
+// A client's connection to 127.0.0.1; blocking, and no call waits for more than ten seconds.
+class tls_visitor {
+ public:
+    struct manner {
+        std::string name = "localhost";           // asked for; "": none
+        std::vector<std::string> protocols = {};  // offered; none: no such extension
+        int version_max = 0;                      // 0: the library's
+        std::string ciphers = {};                 // of TLS 1.2; "": the library's
+        std::string signatures = {};              // "": the library's
+        const identity* shows = nullptr;
+        SSL_SESSION* resumes = nullptr;
+    };
+    tls_visitor(std::uint16_t port, const manner& how);
+    ~tls_visitor();
+    tls_visitor(const tls_visitor&) = delete;
+    tls_visitor& operator=(const tls_visitor&) = delete;
+
+    [[nodiscard]] bool shaken() const { return shaken_; }
+    [[nodiscard]] bool resumed() const { return SSL_session_reused(ssl_) == 1; }
+    [[nodiscard]] std::string protocol() const;
+    // The DNS names of what the server shows, and its type of key: "a.example EC".
+    [[nodiscard]] std::string shown() const;
+    bool send(std::string_view bytes);
+    // What comes next, at most 16 KiB; "" at the end, which orderly_end() judges.
+    std::string read();
+    // After read() answered "": the server said that it ends.
+    [[nodiscard]] bool orderly_end() const { return orderly_; }
+    // Sends them and reads as many back: false when that fails.
+    bool echoes(std::string_view bytes);
+    // Its tickets come with the first bytes that are read.
+    [[nodiscard]] session_ptr session() { return session_ptr(SSL_get1_session(ssl_)); }
+
+ private:
+    SSL_CTX* context_;
+    SSL* ssl_ = nullptr;
+    int socket_;
+    bool shaken_ = false;
+    bool orderly_ = false;
 };
 
 }  // namespace lethe::net::test

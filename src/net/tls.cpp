@@ -34,17 +34,9 @@ int only_names_matter(int fine, X509_STORE_CTX* at) {
     return what == X509_V_ERR_HOSTNAME_MISMATCH || what == X509_V_ERR_IP_ADDRESS_MISMATCH ? 0 : 1;
 }
 
-// What the library said last, fit for a person; it names no content of the files.
-std::string last_reason() {
-    const char* reason = ERR_reason_error_string(ERR_peek_error());
-    std::string out = reason != nullptr ? reason : "it cannot be read";
-    ERR_clear_error();
-    return out;
-}
-
 result<> read_files(SSL_CTX* context, const tls_client_options& options, std::string& why) {
     const auto wrong = [&why](const char* what, const std::string& file) -> error_code {
-        why = std::string(what) + " " + file + ": " + last_reason();
+        why = std::string(what) + " " + file + ": " + first_tls_reason();
         return LETHE_ERR(errc::tls_failed);
     };
     if (options.ca_file.empty()) {
@@ -92,6 +84,7 @@ ssl_ptr make_ssl(const tls_client::impl& client, const std::string& host) {
         SSL_set_hostflags(out.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         if (client.verify_name) fine = fine && SSL_set1_host(out.get(), name.c_str()) == 1;
     }
+    SSL_set_connect_state(out.get());
     ERR_clear_error();
     // A name that cannot be checked must not go unchecked.
     return fine ? std::move(out) : nullptr;
@@ -107,17 +100,6 @@ task<> wait_for(stream::impl& in, tls_layer::wants what, suspension& place) {
     if (!ready) co_await place.wait();
     if (in.gave_up()) co_return in.reason();
     co_return result<>{};
-}
-
-task<> shake_hands(stream::impl& in) {
-    while (true) {
-        if (in.gave_up()) co_return in.reason();
-        const result<tls_layer::progress> step = in.tls->handshake();
-        if (step.has_error()) co_return step.error();
-        if (step->next == tls_layer::wants::nothing) co_return result<>{};
-        const result<> ready = co_await wait_for(in, step->next, in.writing);
-        if (ready.has_error()) co_return ready;
-    }
 }
 
 }  // namespace
@@ -156,6 +138,17 @@ task<stream> connect_tls(worker& on, address to, tls_client with, steady_time de
     if (agreed.has_error()) co_return agreed.error();
     in.clear();
     co_return std::move(made);
+}
+
+task<> shake_hands(stream::impl& in) {
+    while (true) {
+        if (in.gave_up()) co_return in.reason();
+        const result<tls_layer::progress> step = in.tls->handshake();
+        if (step.has_error()) co_return step.error();
+        if (step->next == tls_layer::wants::nothing) co_return result<>{};
+        const result<> ready = co_await wait_for(in, step->next, in.writing);
+        if (ready.has_error()) co_return ready;
+    }
 }
 
 task<> write_tls(stream::impl& in, std::span<const std::string_view> pieces, std::size_t skip) {
