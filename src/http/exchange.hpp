@@ -62,6 +62,9 @@ class exchange {
     body_ptr request_body;            // null: none
     std::string_view remote_address;  // the peer's IP address as text
     bool secure = false;              // came over TLS
+    // As RFC 9440 has them in fields; "" without a client's certificate.
+    std::string_view client_certificate;
+    std::string_view client_certificate_chain;  // those that came with it
 
     // --- the answer; whoever answers sets status, header and body. Content-Length,
     // Transfer-Encoding, Date and Connection are the server's business.

@@ -12,6 +12,8 @@ enum class field_id : std::uint8_t {
     alt_svc,
     authorization,
     cache_control,
+    client_cert,
+    client_cert_chain,
     connection,
     content_length,
     content_type,

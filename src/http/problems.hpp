@@ -7,6 +7,7 @@ namespace lethe::http::problems {
 
 inline constexpr problem_type malformed_request{"malformed-request", 400,
                                                 "The request is not valid HTTP"};
+inline constexpr problem_type tls_expected{"tls-expected", 400, "This port speaks HTTPS"};
 inline constexpr problem_type no_room{"no-room-for-body", 503, "There is no room for the body now"};
 inline constexpr problem_type request_timeout{"request-timeout", 408,
                                               "The request came too slowly"};

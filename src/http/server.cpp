@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "http/server_connection.hpp"
 
+#include <iterator>
 #include <list>
 #include <utility>
 
@@ -31,17 +32,29 @@ struct server_metrics {
     metrics::gauge& open;
 };
 
+// Where clients come in.
+struct door {
+    net::listener listener;
+    std::optional<net::tls_server> tls;
+};
+
 // Shared with the tasks it spawned: they may outlive the server object by a turn of the loop.
 struct server::impl {
     impl(net::worker& on, const server_settings& s, handler& h, exchange_observer* o)
-        : worker(on), settings(s), end(h), observer(o), counts(on.metrics()) {}
+        : worker(on),
+          settings(s),
+          end(h),
+          observer(o),
+          counts(on.metrics()),
+          handshakes(on.metrics()) {}
 
     net::worker& worker;
     server_settings settings;
     handler& end;
     exchange_observer* observer;
     server_metrics counts;
-    std::list<net::listener> listeners;
+    handshake_metrics handshakes;
+    std::list<door> doors;
     std::list<server_connection*> connections;
     std::size_t open = 0;  // connections accepted and not yet ended
     bool draining = false;
@@ -50,9 +63,11 @@ struct server::impl {
 
 namespace {
 
-task<> serve(std::shared_ptr<server::impl> in, net::stream stream) {
-    server_connection connection(in->worker, std::move(stream),
-                                 {in->settings, in->end, in->observer, in->draining});
+task<> serve(std::shared_ptr<server::impl> in, net::stream stream,
+             std::optional<net::tls_server> tls) {
+    server_connection connection(
+        in->worker, std::move(stream),
+        {in->settings, in->end, in->observer, in->draining, std::move(tls), in->handshakes});
     const auto place = in->connections.insert(in->connections.end(), &connection);
     in->counts.open.add(1);
     const result<> ended = co_await connection.run();
@@ -63,14 +78,14 @@ task<> serve(std::shared_ptr<server::impl> in, net::stream stream) {
 }
 
 // Counted from here, not from the task's first step: a drain must not miss it.
-void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream) {
+void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, const door& by) {
     ++in->open;
-    in->worker.spawn(serve(in, std::move(stream)));
+    in->worker.spawn(serve(in, std::move(stream), by.tls));
 }
 
-task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
+task<> accept_all(std::shared_ptr<server::impl> in, door& from) {
     while (true) {
-        result<net::stream> accepted = co_await from.accept();
+        result<net::stream> accepted = co_await from.listener.accept();
         if (accepted.has_error()) {
             if (accepted.error() != condition::overloaded) co_return result<>{};
             log::warn("http.accept_failed", {{"error", describe(accepted.error())}});
@@ -81,12 +96,12 @@ task<> accept_all(std::shared_ptr<server::impl> in, net::listener& from) {
             continue;
         }
         // Above the limit the connection is closed at once: a queue would only make everybody slow.
-        if (in->connections.size() >= in->settings.connections_max) {
+        if (in->open >= in->settings.connections_max) {
             in->counts.refused.add();
             continue;
         }
         in->counts.accepted.add();
-        begin_serving(in, *std::move(accepted));
+        begin_serving(in, *std::move(accepted), from);
     }
 }
 
@@ -94,11 +109,12 @@ task<> close_listeners_soon(std::shared_ptr<server::impl> in) {
     clock& time = in->worker.time();
     // A cancelled sleep means that the worker stops: the listeners are closed all the same.
     static_cast<void>(co_await time.sleep_until(time.steady_now() + accept_after_drain));
-    for (net::listener& one : in->listeners) one.let_no_more_in();
+    for (door& one : in->doors) one.listener.let_no_more_in();
     static_cast<void>(co_await time.sleep_until(time.steady_now() + handshakes_end));
-    for (net::listener& one : in->listeners) {
-        for (net::stream& waiting : one.accept_last()) begin_serving(in, std::move(waiting));
-        one.close();
+    for (door& one : in->doors) {
+        for (net::stream& waiting : one.listener.accept_last())
+            begin_serving(in, std::move(waiting), one);
+        one.listener.close();
     }
     in->accepting = false;
     co_return result<>{};
@@ -111,14 +127,19 @@ server::server(net::worker& on, const server_settings& settings, handler& end,
     : impl_(std::make_shared<impl>(on, settings, end, observer)) {}
 
 server::~server() {
-    for (net::listener& one : impl_->listeners) one.close();
+    for (door& one : impl_->doors) one.listener.close();
 }
 
-result<net::address> server::listen(const net::address& at) {
+result<net::address> server::listen(const net::address& at, std::optional<net::tls_server> tls) {
     LETHE_TRY(net::listener made, net::listen(impl_->worker, at));
-    net::listener& kept = impl_->listeners.emplace_back(std::move(made));
+    door& kept = impl_->doors.emplace_back(std::move(made), std::move(tls));
     impl_->worker.spawn(accept_all(impl_, kept));
-    return kept.local();
+    return kept.listener.local();
+}
+
+void server::replace_tls(std::size_t index, std::optional<net::tls_server> tls) {
+    LETHE_ASSERT(index < impl_->doors.size());
+    std::next(impl_->doors.begin(), static_cast<std::ptrdiff_t>(index))->tls = std::move(tls);
 }
 
 void server::drain() {

@@ -4,11 +4,12 @@
 
 #include "http/filter.hpp"
 #include "http/parser.hpp"
-#include "net/stream.hpp"
+#include "net/tls_server.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace lethe::http {
 
@@ -16,8 +17,9 @@ struct server_settings {
     head_limits head;
     std::uint64_t body_bytes_max = 64ULL * 1024 * 1024;
     std::size_t connections_max = 10'000;
-    std::chrono::milliseconds header_timeout{10'000};  // from a request's first byte to its head
-    std::chrono::milliseconds body_timeout{30'000};    // between two pieces of a body
+    // From a request's first byte to its head; also for the TLS handshake.
+    std::chrono::milliseconds header_timeout{10'000};
+    std::chrono::milliseconds body_timeout{30'000};        // between two pieces of a body
     std::chrono::milliseconds keep_alive_timeout{60'000};  // between two requests
     std::chrono::milliseconds write_timeout{30'000};       // for the client to take what is sent
 };
@@ -42,8 +44,12 @@ class server {
     server(const server&) = delete;
     server& operator=(const server&) = delete;
 
-    // May be called for several addresses. With port 0 the answer tells the port chosen.
-    [[nodiscard]] result<net::address> listen(const net::address& at);
+    // May be called for several addresses. With port 0 the answer tells the port chosen. With `tls`
+    // nothing else is spoken there.
+    [[nodiscard]] result<net::address> listen(const net::address& at,
+                                              std::optional<net::tls_server> tls = std::nullopt);
+    // For connections accepted from now on, at the listener of the index-th listen().
+    void replace_tls(std::size_t index, std::optional<net::tls_server> tls);
 
     // Accepts what already waits, then no more; answers carry Connection: close; idle connections
     // end within a second. drained() tells when all is done.

@@ -5,6 +5,7 @@
 #include "http/problems.hpp"
 #include "http/writer.hpp"
 #include "net/end_of_turn.hpp"
+#include "net/errors.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,6 +23,7 @@ constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::chrono::milliseconds idle_time_while_draining{1'000};
 
 const problem_type& problem_of(const error_code& error) {
+    if (error == net::errc::plain_http) return problems::tls_expected;
     if (error == errc::head_too_large || error == errc::too_many_fields)
         return problems::header_too_large;
     if (error == errc::target_too_long) return problems::target_too_long;
@@ -52,6 +54,14 @@ bool asks_for_other_protocol(const exchange& x, const framing& how) {
 }
 
 }  // namespace
+
+handshake_metrics::handshake_metrics(metrics::registry& in)
+    : done(in.make_counter("lethe_tls_handshakes_total",
+                           "TLS handshakes of clients that came to an end.")),
+      resumed(in.make_counter("lethe_tls_handshakes_resumed_total",
+                              "Those of them that resumed a session by its ticket.")),
+      failed(in.make_counter("lethe_tls_handshakes_failed_total",
+                             "TLS handshakes of clients that failed or took too long.")) {}
 
 server_connection::server_connection(net::worker& on, net::stream stream,
                                      server_connection_state state)
@@ -128,7 +138,47 @@ task<std::string_view> server_connection::read_rest_of_head() {
     }
 }
 
+task<server_connection::agreed> server_connection::shake_hands() {
+    // Not kept: a connection does not hold the certificates of its time.
+    net::tls_server with = *std::move(state_.tls);
+    state_.tls.reset();
+    const result<net::tls_session> made = co_await net::accept_tls(
+        stream_, std::move(with), worker_.time().steady_now() + state_.settings.header_timeout);
+    if (made.has_error()) {
+        state_.handshakes.failed.add();
+        log::debug("http.tls_failed",
+                   {{"remote", stream_.remote_address()}, {"error", describe(made.error())}});
+        if (made.error() != net::errc::plain_http) co_return made.error();
+        exchange x(memory_, worker_.time());
+        x.remote_address = stream_.remote_address();
+        x.started = worker_.turn_time();
+        const result<> refused = co_await refuse(x, made.error());
+        if (refused.has_error()) co_return refused.error();
+        co_return agreed::no;
+    }
+    state_.handshakes.done.add();
+    if (made->resumed) state_.handshakes.resumed.add();
+    if (!made->client_chain.empty()) take_certificates(made->client_chain);
+    secure_ = true;
+    co_return agreed::yes;
+}
+
+// RFC 9440 sections 2.2 and 2.3: byte sequences of structured fields, of DER.
+void server_connection::take_certificates(const std::vector<std::string>& chain) {
+    client_ = std::make_unique<client_certificate>();
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+        std::string& field = client_->fields[std::min<std::size_t>(i, 1)];
+        if (!field.empty()) field += ", ";
+        field += ":" + to_base64(chain[i]) + ":";
+    }
+}
+
 task<> server_connection::run() {
+    if (state_.tls) {
+        const result<agreed> shaken = co_await shake_hands();
+        if (shaken.has_error()) co_return shaken.error();
+        if (*shaken == agreed::no) co_return co_await linger();
+    }
     while (true) {
         if (reader_.empty()) {
             idle_ = true;
@@ -159,6 +209,11 @@ void server_connection::prepare_body(exchange& x) {
 task<server_connection::after> server_connection::serve_one() {
     exchange x(memory_, worker_.time());
     x.remote_address = stream_.remote_address();
+    x.secure = secure_;
+    if (client_) {
+        x.client_certificate = client_->fields[0];
+        x.client_certificate_chain = client_->fields[1];
+    }
     result<std::string_view> head = std::string_view{};
     if (const result<std::optional<std::string_view>> found = reader_.scan(); found.has_error())
         head = found.error();

@@ -6,11 +6,21 @@
 
 namespace lethe::http {
 
+struct handshake_metrics {
+    explicit handshake_metrics(metrics::registry& in);
+
+    metrics::counter& done;
+    metrics::counter& resumed;
+    metrics::counter& failed;
+};
+
 struct server_connection_state {
     server_settings settings;  // a copy: a reload does not change a connection under way
     handler& end;
     exchange_observer* observer;
     const bool& draining;
+    std::optional<net::tls_server> tls;  // nullopt: plain
+    handshake_metrics& handshakes;
 };
 
 class server_connection final : private net::timer {
@@ -48,6 +58,7 @@ class server_connection final : private net::timer {
 
     // What becomes of the connection behind an answer.
     enum class after : std::uint8_t { another_request, end };
+    enum class agreed : std::uint8_t { yes, no };
 
     struct sent {
         std::uint64_t head_bytes = 0;
@@ -67,7 +78,15 @@ class server_connection final : private net::timer {
         server_connection& owner_;
     };
 
+    // What is said of a client's certificate in each request.
+    struct client_certificate {
+        std::string fields[2];  // itself, and those that came with it
+    };
+
     void expired() override;
+    // `no`: what can be said to the client was said.
+    task<agreed> shake_hands();
+    void take_certificates(const std::vector<std::string>& chain);
     task<> wait_for_request();
     task<std::string_view> read_rest_of_head();
     task<after> serve_one();
@@ -90,7 +109,9 @@ class server_connection final : private net::timer {
     incoming_body body_{*this};
     arena memory_;
     framing framing_;
-    exchange* current_ = nullptr;  // while its answer is made and sent
+    std::unique_ptr<client_certificate> client_;  // null: none
+    exchange* current_ = nullptr;                 // while its answer is made and sent
+    bool secure_ = false;
     bool idle_ = true;
     bool continue_pending_ = false;
     bool chunked_answer_ = false;
