@@ -24,13 +24,15 @@ error_code make_error_code(errc e) {
 struct health_checker::shared {
     net::worker& worker;
     options what;
+    std::optional<net::tls_client> tls;
     metrics counts;
     reporter report;
     bool stopped = false;
 };
 
-health_checker::health_checker(net::worker& on, const options& of, reporter report)
-    : shared_(new shared{on, of, metrics(on.metrics(), of), std::move(report)}) {
+health_checker::health_checker(net::worker& on, const options& of,
+                               std::optional<net::tls_client> tls, reporter report)
+    : shared_(new shared{on, of, std::move(tls), metrics(on.metrics(), of), std::move(report)}) {
     if (!of.health) return;
     for (std::size_t i = 0; i < of.replicas.size(); ++i) on.spawn(watch(shared_, i));
 }
@@ -43,7 +45,7 @@ task<> health_checker::ask(shared& with, std::size_t replica) {
     const health_options& rule = *with.what.health;
     const struct replica& to = with.what.replicas[replica];
     const steady_time deadline = with.worker.time().steady_now() + rule.timeout;
-    result<net::stream> stream = co_await net::connect(with.worker, {to.host, to.port}, deadline);
+    result<net::stream> stream = co_await connect(with.worker, to, with.tls, deadline);
     if (stream.has_error()) co_return stream.error();
 
     const http::head_limits limits;

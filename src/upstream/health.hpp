@@ -2,6 +2,7 @@
 #pragma once
 
 #include "net/worker.hpp"
+#include "upstream/connect.hpp"
 #include "upstream/options.hpp"
 
 #include <functional>
@@ -15,7 +16,9 @@ class health_checker {
  public:
     using reporter = std::function<void(std::size_t replica, bool healthy)>;
 
-    health_checker(net::worker& on, const options& of, reporter report);
+    // `tls`: as make_tls() answered it.
+    health_checker(net::worker& on, const options& of, std::optional<net::tls_client> tls,
+                   reporter report);
     ~health_checker();
     health_checker(const health_checker&) = delete;
     health_checker& operator=(const health_checker&) = delete;

@@ -37,12 +37,24 @@ struct hash_options {
     bool operator==(const hash_options&) const = default;
 };
 
-// One place that answers, spoken to in plain HTTP/1.1.
+// How replicas are known that are spoken to in TLS, and who the gateway is to them.
+struct tls_options {
+    std::string ca_file;           // PEM; "": the system's authorities
+    std::string name;              // in the replicas' certificates; "": the host of each
+    std::string certificate_file;  // PEM; "": none
+    std::string key_file;
+    bool verify = true;
+
+    bool operator==(const tls_options&) const = default;
+};
+
+// One place that answers, spoken to in HTTP/1.1.
 struct replica {
     std::string host;  // a name, an IPv4 address or an IPv6 address without brackets
     std::uint16_t port = 80;
     // Its part of the requests, in proportion to those of the others; 1 to 1000.
     std::uint32_t weight = 1;
+    bool secure = false;  // in TLS
 
     bool operator==(const replica&) const = default;
 };
@@ -102,6 +114,7 @@ struct options {
     // A replica that comes back gets its full part of the requests only after so long; 0: at once.
     std::chrono::milliseconds slow_start{0};
     retry_options retries;
+    std::optional<tls_options> tls{};  // for replicas that are secure; nullopt: the default
     std::optional<signature_options> signature{};
 
     std::chrono::milliseconds connect_timeout{2'000};

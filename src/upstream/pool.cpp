@@ -90,9 +90,10 @@ class answer_body final : public http::body_source {
     http::exchange& exchange_;
 };
 
-pool::pool(net::worker& on, options what)
+pool::pool(net::worker& on, options what, std::optional<net::tls_client> tls)
     : worker_(on),
       options_(std::move(what)),
+      tls_(std::move(tls)),
       metrics_(on.metrics(), options_),
       balancer_(options_, [&on] { return on.cheap_random(); }),
       budget_(options_.retries),
@@ -229,10 +230,9 @@ pool::connection pool::take_kept(std::size_t replica, bool check) {
 }
 
 task<pool::connection> pool::open(std::size_t replica, steady_time deadline) {
-    const struct replica& to = options_.replicas[replica];
     metrics_.connects.add();
-    result<net::stream> stream = co_await net::connect(
-        worker_, {to.host, to.port},
+    result<net::stream> stream = co_await connect(
+        worker_, options_.replicas[replica], tls_,
         std::min(deadline, worker_.time().steady_now() + options_.connect_timeout));
     if (stream.has_error()) {
         metrics_.connect_failures.add();

@@ -6,6 +6,7 @@
 #include "http/filter.hpp"
 #include "net/signal.hpp"
 #include "upstream/balancer.hpp"
+#include "upstream/connect.hpp"
 #include "upstream/metrics.hpp"
 #include "upstream/options.hpp"
 #include "upstream/retry_budget.hpp"
@@ -18,7 +19,8 @@ namespace lethe::upstream {
 // One worker. Outlives the exchanges it handles and their bodies (exchange::keeps).
 class pool final : public http::handler {
  public:
-    pool(net::worker& on, options what);
+    // `tls`: as make_tls() answered it.
+    pool(net::worker& on, options what, std::optional<net::tls_client> tls);
     ~pool() override;
 
     // Sets the answer and x.outcome. Never sends a request that may have run a second time, unless
@@ -70,6 +72,7 @@ class pool final : public http::handler {
 
     net::worker& worker_;
     options options_;
+    std::optional<net::tls_client> tls_;
     metrics metrics_;
     balancer balancer_;
     retry_budget budget_;

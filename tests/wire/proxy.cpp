@@ -31,7 +31,7 @@ proxy::proxy(proxy_options options) : impl_(std::make_unique<impl>(std::move(opt
     for (const std::uint16_t port : impl_->options.replicas)
         what.replicas.push_back({"127.0.0.1", port});
     if (impl_->options.adjust) impl_->options.adjust(what);
-    impl_->pool = std::make_unique<upstream::pool>(impl_->worker, what);
+    impl_->pool = std::make_unique<upstream::pool>(impl_->worker, what, std::nullopt);
     impl_->server =
         std::make_unique<http::server>(impl_->worker, impl_->options.server, *impl_, impl_.get());
     const result<net::address> at = impl_->server->listen({"127.0.0.1", 0});
