@@ -14,6 +14,12 @@ cat >"$work/jwks.json" <<'TEXT'
   "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
   "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}
 TEXT
+for name in shop wildcard; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=$name" \
+        -addext "subjectAltName=DNS:$name.example" -keyout "$work/$name.key" -out "$work/$name.pem" 2>"$work/out" ||
+        { cat "$work/out"; exit 1; }
+done
+export TICKET_KEY=0123456789abcdef0123456789abcdef
 mapfile -t pages < <(source_files '*.md')
 awk -v work="$work" '
     FNR == 1 { wanted = 0; out = "" }

@@ -89,7 +89,9 @@ int serve(const std::string& file) {
         log::info("gateway.listening", {{"address", net::to_text(at)}, {"config", file}});
 
     while (true) {
-        const int signal = sigwaitinfo(&signals, nullptr);
+        const timespec until_next_look{.tv_sec = 1, .tv_nsec = 0};
+        const int signal = sigtimedwait(&signals, nullptr, &until_next_look);
+        running->follow_certificates();
         if (signal == SIGHUP) reload(*running, file);
         if (signal == SIGTERM || signal == SIGINT) break;
     }

@@ -79,6 +79,15 @@ result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configurat
     out->identity_fields = identity::forwarded_fields(authenticated);
     out->trusted = trusted_peers(from.trusted_proxies);
     out->handle_keys = make_handle_keys(from, own_handle_key);
+    for (const upstream::options& one : from.upstreams) {
+        std::string reason;
+        result<std::optional<net::tls_client>> tls = upstream::make_tls(one, reason);
+        if (tls.has_error()) {
+            why = fmt::format("TLS to upstream {}: {}", one.name, reason);
+            return tls.error();
+        }
+        out->upstream_tls.push_back(*std::move(tls));
+    }
     out->config = std::move(from);
     return std::shared_ptr<const shared_parts>(std::move(out));
 }
@@ -93,6 +102,15 @@ std::set<std::string> used_stores(const config::configuration& of) {
     return out;
 }
 
+// In Unix time; 0: there is no certificate.
+std::int64_t first_end_of(const listener_tls& all) {
+    system_time end = system_time::max();
+    for (const auto& one : all)
+        if (one) end = std::min(end, one->expiry());
+    if (end == system_time::max()) return 0;
+    return std::chrono::duration_cast<std::chrono::seconds>(end.time_since_epoch()).count();
+}
+
 }  // namespace
 
 error_code make_error_code(errc e) noexcept {
@@ -104,7 +122,9 @@ error_code make_error_code(errc e) noexcept {
 
 result<std::unique_ptr<gateway>> gateway::start(config::configuration with, std::string& why) {
     std::unique_ptr<gateway> made(new gateway());
-    made->own_handle_key_ = make_secure_random()->bytes(session::handle_key_bytes_min);
+    const auto random = make_secure_random();
+    made->own_handle_key_ = random->bytes(session::handle_key_bytes_min);
+    made->own_ticket_key_ = secret(random->bytes(session::handle_key_bytes_min));
     LETHE_TRY(made->shared_, make_shared_parts(std::move(with), made->own_handle_key_, why));
     const result<> opened = made->open_stores(why);
     if (opened.has_error()) return opened.error();
@@ -145,52 +165,73 @@ result<> gateway::open_stores(std::string& why) {
     return {};
 }
 
+result<net::address> gateway::listen_on_all(const net::address& at, const opener& open,
+                                            std::string& why) {
+    const result<> free = net::check_address_free(at);
+    result<net::address> first =
+        free.has_error() ? result<net::address>(free.error()) : open(*workers_.front(), at);
+    for (std::size_t i = 1; i < workers_.size() && first.has_value(); ++i) {
+        const result<net::address> more = open(*workers_[i], *first);
+        if (more.has_error()) first = more.error();
+    }
+    if (first.has_error()) why = why_cannot_listen(at, first.error());
+    return first;
+}
+
 result<> gateway::listen(std::string& why) {
-    const auto listen_one = [&](const net::address& at, auto open) -> result<net::address> {
-        const result<> free = net::check_address_free(at);
-        const result<net::address> opened =
-            free.has_error() ? result<net::address>(free.error()) : open(at);
-        if (opened.has_error()) why = why_cannot_listen(at, opened.error());
-        return opened;
-    };
-    for (const config::listener_options& one : config().listen) {
-        LETHE_TRY(const net::address at, listen_one(one.address, [&](const net::address& a) {
-                      return workers_.front()->listen(a);
-                  }));
+    opened_ = config().listen;
+    LETHE_TRY(const listener_tls tls, read_tls(opened_, why));
+    certificates_end_ = first_end_of(tls);
+    for (std::size_t i = 0; i < opened_.size(); ++i) {
+        const opener open = [&one = tls[i]](gateway_worker& on, const net::address& at) {
+            return on.listen(at, one);
+        };
+        LETHE_TRY(const net::address at, listen_on_all(opened_[i].address, open, why));
         addresses_.push_back(at);
-        const result<> more = listen_on_all(at, &gateway_worker::listen, why);
-        if (more.has_error()) return more;
     }
     if (config().session_api) {
-        LETHE_TRY(const net::address at,
-                  listen_one(config().session_api->address, [&](const net::address& a) {
-                      return workers_.front()->listen_session_api(a);
-                  }));
-        const result<> more = listen_on_all(at, &gateway_worker::listen_session_api, why);
-        if (more.has_error()) return more;
+        const opener open = [](gateway_worker& on, const net::address& at) {
+            return on.listen_session_api(at);
+        };
+        LETHE_TRY(const net::address at, listen_on_all(config().session_api->address, open, why));
         log::info("gateway.session_api_listening", {{"address", net::to_text(at)}});
     }
     if (!config().admin) return {};
-    LETHE_TRY(const net::address admin,
-              listen_one(config().admin->address, [&](const net::address&) {
-                  return workers_.front()->listen_admin(*config().admin, make_admin_source());
-              }));
-    log::info("gateway.admin_listening", {{"address", net::to_text(admin)}});
+    const net::address& wanted = config().admin->address;
+    const result<> free = net::check_address_free(wanted);
+    const result<net::address> admin =
+        free.has_error() ? result<net::address>(free.error())
+                         : workers_.front()->listen_admin(*config().admin, make_admin_source());
+    if (admin.has_error()) {
+        why = why_cannot_listen(wanted, admin.error());
+        return admin.error();
+    }
+    log::info("gateway.admin_listening", {{"address", net::to_text(*admin)}});
     return {};
 }
 
-// The first worker listens already.
-result<> gateway::listen_on_all(const net::address& first,
-                                result<net::address> (gateway_worker::*listen)(const net::address&),
-                                std::string& why) {
-    for (std::size_t i = 1; i < workers_.size(); ++i) {
-        const result<net::address> more = (*workers_[i].*listen)(first);
-        if (more.has_error()) {
-            why = why_cannot_listen(first, more.error());
-            return more.error();
-        }
+result<listener_tls> gateway::read_tls(const std::vector<config::listener_options>& of,
+                                       std::string& why) {
+    // Looked at first: what changes while they are read is read again.
+    certificates_ = file_watch(tls_files(of));
+    return make_listener_tls(of, own_ticket_key_, workers_.front()->worker().time(), why);
+}
+
+void gateway::use_tls(const listener_tls& fresh) {
+    certificates_end_ = first_end_of(fresh);
+    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use_tls(fresh); });
+}
+
+void gateway::follow_certificates() {
+    if (!certificates_.changed()) return;
+    std::string why;
+    const result<listener_tls> fresh = read_tls(opened_, why);
+    if (fresh.has_error()) {
+        log::error("gateway.certificates_refused", {{"why", why}});
+        return;
     }
-    return {};
+    use_tls(*fresh);
+    log::info("gateway.certificates_reloaded");
 }
 
 admin_source gateway::make_admin_source() {
@@ -215,6 +256,11 @@ std::string gateway::metrics_text() const {
     metrics::registry process;
     process.make_gauge("lethe_gateway_workers", "Workers.")
         .set(static_cast<std::int64_t>(workers_.size()));
+    if (const std::int64_t end = certificates_end_; end != 0)
+        process
+            .make_gauge("lethe_tls_certificate_expiry_seconds",
+                        "When the first of the listeners' certificates ends, in Unix time.")
+            .set(end);
     process
         .make_counter("lethe_bugs_total", "Broken promises inside lethe; each dropped a request.")
         .add(bugs_met());
@@ -246,8 +292,16 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
     }
     LETHE_TRY(std::shared_ptr<const shared_parts> shared,
               make_shared_parts(std::move(fresh), own_handle_key_, why));
+    std::vector<config::listener_options> opened = with_tls_of(opened_, shared->config.listen);
+    const result<listener_tls> tls = read_tls(opened, why);
+    if (tls.has_error()) {
+        certificates_ = file_watch(tls_files(opened_));
+        return tls.error();
+    }
     shared_ = std::move(shared);
+    opened_ = std::move(opened);
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use(shared_); });
+    use_tls(*tls);
     start_health_checks();
     log::set_level(config().log.level);
     return {};

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ class gateway {
     // was.
     [[nodiscard]] result<> reload(config::configuration fresh, std::string& why);
 
+    // Takes over the listeners' certificates where their files have changed since they were read;
+    // files that do not fit leave those in use, and are logged. Call it every second or so.
+    void follow_certificates();
+
     // Stops accepting and waits until all that is under way has ended, at most for the configured
     // drain time. True when nothing had to be dropped. `hurry` is asked now and then; true ends the
     // wait.
@@ -51,9 +56,14 @@ class gateway {
     [[nodiscard]] task<std::string> why_not_ready();
     [[nodiscard]] std::string metrics_text() const;
     void start_health_checks();
-    [[nodiscard]] result<> listen_on_all(
-        const net::address& first,
-        result<net::address> (gateway_worker::*listen)(const net::address&), std::string& why);
+    using opener = std::function<result<net::address>(gateway_worker&, const net::address&)>;
+    // On all workers. The answer tells the address with its port.
+    [[nodiscard]] result<net::address> listen_on_all(const net::address& at, const opener& open,
+                                                     std::string& why);
+    // For the listeners as they were opened.
+    [[nodiscard]] result<listener_tls> read_tls(const std::vector<config::listener_options>& of,
+                                                std::string& why);
+    void use_tls(const listener_tls& fresh);
     [[nodiscard]] bool drained();
 
     std::shared_ptr<const shared_parts> shared_;
@@ -63,7 +73,11 @@ class gateway {
     std::vector<net::address> addresses_;
     std::atomic<bool> draining_{false};
     bool draining_session_api_ = false;
-    std::string own_handle_key_;  // where none is configured
+    std::string own_handle_key_;                    // where none is configured
+    secret own_ticket_key_;                         // likewise
+    std::vector<config::listener_options> opened_;  // with the TLS that they have now
+    file_watch certificates_;
+    std::atomic<std::int64_t> certificates_end_{0};  // in Unix time; 0: there is none
 };
 
 }  // namespace lethe::gateway

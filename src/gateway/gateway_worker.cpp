@@ -102,6 +102,10 @@ result<net::address> gateway_worker::listen_session_api(const net::address& at) 
     return session_api_server_->listen(at);
 }
 
+void gateway_worker::use_tls(const listener_tls& all) {
+    for (std::size_t i = 0; i < all.size(); ++i) server_.replace_tls(i, all[i]);
+}
+
 void gateway_worker::drain_session_api() {
     if (session_api_server_) session_api_server_->drain();
 }
@@ -124,7 +128,7 @@ void gateway_worker::check_health(
     const std::shared_ptr<const shared_parts> shared = dispatcher_.current()->share();
     for (std::size_t i = 0; i < shared->config.upstreams.size(); ++i)
         health_.push_back(std::make_unique<upstream::health_checker>(
-            worker_, shared->config.upstreams[i],
+            worker_, shared->config.upstreams[i], shared->upstream_tls[i],
             [report, shared, i](std::size_t replica, bool healthy) {
                 report(shared, i, replica, healthy);
             }));

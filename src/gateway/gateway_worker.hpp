@@ -4,6 +4,7 @@
 #include "gateway/admin.hpp"
 #include "gateway/dispatcher.hpp"
 #include "gateway/exchange_log.hpp"
+#include "gateway/listener_tls.hpp"
 #include "http/server.hpp"
 #include "store/open.hpp"
 #include "upstream/health.hpp"
@@ -31,12 +32,17 @@ class gateway_worker {
     [[nodiscard]] net::worker& worker() noexcept { return worker_; }
 
     // Before start(), on the gateway's thread: listens. The answer tells the address with its port.
-    [[nodiscard]] result<net::address> listen(const net::address& at) { return server_.listen(at); }
+    [[nodiscard]] result<net::address> listen(const net::address& at,
+                                              const std::optional<net::tls_server>& tls) {
+        return server_.listen(at, tls);
+    }
     [[nodiscard]] result<net::address> listen_admin(const config::admin_options& at,
                                                     admin_source from);
 
     [[nodiscard]] result<net::address> listen_session_api(const net::address& at);
 
+    // For connections accepted from now on, by the order of listen().
+    void use_tls(const listener_tls& all);
     // Serves another configuration from the next request on.
     void use(std::shared_ptr<const shared_parts> shared);
     // Checks the replicas' health for all workers; `report` passes on what it finds.

@@ -14,7 +14,17 @@ using http::field_line;
 
 bool is_forwarding(field_id id) {
     return id == field_id::forwarded || id == field_id::x_forwarded_for ||
-           id == field_id::x_forwarded_host || id == field_id::x_forwarded_proto;
+           id == field_id::x_forwarded_host || id == field_id::x_forwarded_proto ||
+           id == field_id::client_cert || id == field_id::client_cert_chain;
+}
+
+// RFC 9440 section 2.4: what stands there is the client's of this connection, or nothing.
+void say_client_certificate(http::exchange& x) {
+    x.request.header.remove(field_id::client_cert);
+    x.request.header.remove(field_id::client_cert_chain);
+    x.request.header.append_borrowed("Client-Cert", x.client_certificate);
+    if (!x.client_certificate_chain.empty())
+        x.request.header.append_borrowed("Client-Cert-Chain", x.client_certificate_chain);
 }
 
 bool is_lower_hex(std::string_view text) {
@@ -44,11 +54,13 @@ void clean_request(http::exchange& x, const trusted_peers& trusted) {
     bool any = false;
     for (const field_line& line : x.request.header)
         any |= line.id == field_id::lethe || is_forwarding(line.id);
-    if (!any) return;
-    const bool believed = trusted.contains(x.remote_address);
-    x.request.header.remove_if([believed](const field_line& line) {
-        return line.id == field_id::lethe || (!believed && is_forwarding(line.id));
-    });
+    if (any) {
+        const bool believed = trusted.contains(x.remote_address);
+        x.request.header.remove_if([believed](const field_line& line) {
+            return line.id == field_id::lethe || (!believed && is_forwarding(line.id));
+        });
+    }
+    if (!x.client_certificate.empty()) say_client_certificate(x);
 }
 
 void clean_answer_for_client(http::exchange& x) {

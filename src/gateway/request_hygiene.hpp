@@ -25,7 +25,8 @@ class trusted_peers {
 };
 
 // Takes away Lethe-* fields (they are said between gateway and backend only) and, from peers that
-// are not trusted, X-Forwarded-* and Forwarded.
+// are not trusted, X-Forwarded-*, Forwarded and Client-Cert*. A certificate of the client's own
+// replaces what was said of one.
 void clean_request(http::exchange& x, const trusted_peers& trusted);
 
 // Takes away what a backend said to filters that this route does not have.

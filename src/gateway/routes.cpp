@@ -20,7 +20,8 @@ routes::routes(std::shared_ptr<const shared_parts> shared, worker_parts& parts)
       table_(shared_->config.routes),
       issuers_(shared_->issuers, parts.worker.metrics()) {
     for (const upstream::options& one : shared_->config.upstreams)
-        pools_.push_back(std::make_unique<upstream::pool>(parts.worker, one));
+        pools_.push_back(std::make_unique<upstream::pool>(parts.worker, one,
+                                                          shared_->upstream_tls[pools_.size()]));
     for (const config::route_options& one : shared_->config.routes)
         ways_.push_back(make_way(one, parts));
 }

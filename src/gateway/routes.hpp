@@ -48,9 +48,10 @@ struct shared_parts {
     config::configuration config;
     trusted_peers trusted;
     std::vector<identity::trusted_issuer> issuers;
-    std::vector<std::string> identity_fields;                 // taken away from every request
-    std::shared_ptr<const session::keyring> session_keys;     // null without any
-    std::shared_ptr<const session::handle_keys> handle_keys;  // null: no sessions by URL
+    std::vector<std::string> identity_fields;                  // taken away from every request
+    std::shared_ptr<const session::keyring> session_keys;      // null without any
+    std::shared_ptr<const session::handle_keys> handle_keys;   // null: no sessions by URL
+    std::vector<std::optional<net::tls_client>> upstream_tls;  // by upstream
 };
 
 class routes {

@@ -33,7 +33,7 @@ void running_gateway::rewrite(std::string rest) {
     for (std::size_t at = 0; (at = rest.find("${DIR}")) != std::string::npos;)
         rest.replace(at, 6, folder.path().string());
     std::ofstream out(folder.path() / "lethe.yaml");
-    out << "listen: [{address: \"127.0.0.1:" << port << "\"}]\n"
+    out << "listen: [{address: \"127.0.0.1:" << port << "\"" << listener_options << "}]\n"
         << "admin: {address: \"127.0.0.1:" << admin_port << "\", api_token: " << api_token << "}\n"
         << "workers: 2\n"
         << rest;

@@ -37,6 +37,8 @@ class running_gateway {
 
     std::uint16_t port = 0;
     std::uint16_t admin_port = 0;
+    // More of the listener, such as ", tls: {…}"; written by rewrite().
+    std::string listener_options;
     temporary_folder folder{"lethe-gateway-test"};
 
  private:

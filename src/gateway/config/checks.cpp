@@ -2,6 +2,7 @@
 
 #include "identity/key_file.hpp"
 #include "session/handle.hpp"
+#include "upstream/connect.hpp"
 
 #include <fmt/format.h>
 
@@ -54,7 +55,17 @@ void check_session_listener(const configuration& of, reader& with) {
                         fmt::format("expected at most {}", session::handle_keys_max));
 }
 
+// That the files hold what they are to hold, as the start would find out.
+void check_listener_tls(const configuration& of, std::size_t index, reader& with) {
+    const std::string path = path_of("listen", index, "tls");
+    const std::optional<net::tls_server_options>& tls = of.listen[index].tls;
+    if (!tls || !with.look_at_files() || with.has_mistake_at(path)) return;
+    std::string problem;
+    if (net::make_tls_server(*tls, problem).has_error()) with.fail_later(path, problem, "");
+}
+
 void check_listeners(const configuration& of, reader& with) {
+    for (std::size_t i = 0; i < of.listen.size(); ++i) check_listener_tls(of, i, with);
     for (std::size_t i = 0; i < of.listen.size(); ++i)
         for (std::size_t k = 0; k < i; ++k)
             if (!of.listen[i].address.host.empty() &&
@@ -93,6 +104,19 @@ void check_issuer(const configuration& of, std::size_t index, reader& with) {
                             "expected each issuer once, with all its keys in one file");
 }
 
+void check_upstream_tls(const upstream::options& one, const std::string& path, reader& with) {
+    if (with.has_mistake_at(path)) return;
+    if (one.tls && std::ranges::none_of(one.replicas, &upstream::replica::secure))
+        return with.fail_later(path, "there is no replica that it is for",
+                               "expected a replica whose URL begins with https://");
+    if (one.tls && one.tls->certificate_file.empty() != one.tls->key_file.empty())
+        return with.fail_later(path, "has only one of certificate_file and key_file",
+                               "expected both, or none");
+    std::string problem;
+    if (with.look_at_files() && upstream::make_tls(one, problem).has_error())
+        with.fail_later(path, problem, "");
+}
+
 void check_upstream(const configuration& of, std::size_t index, reader& with) {
     const std::vector<upstream::replica>& all = of.upstreams[index].replicas;
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -102,6 +126,7 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
                                 fmt::format("replicas[{}] is {} already", k, to_authority(all[i])),
                                 "expected each replica once");
     const upstream::options& one = of.upstreams[index];
+    check_upstream_tls(one, path_of("upstreams", index, "tls"), with);
     const bool hashes = one.balance == upstream::balance_rule::hash;
     if (hashes && !one.hash_by)
         with.fail_later(path_of("upstreams", index, "balance"), "goes by nothing",

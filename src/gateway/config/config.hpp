@@ -8,6 +8,7 @@
 #include "idempotency/options.hpp"
 #include "identity/options.hpp"
 #include "net/address.hpp"
+#include "net/tls_server.hpp"
 #include "session/options.hpp"
 #include "upstream/options.hpp"
 
@@ -22,9 +23,12 @@ namespace lethe::gateway::config {
 
 struct listener_options {
     net::address address;  // an IP address; port 0: the system chooses
+    // Paths made absolute. Without ticket keys the process has one of its own. nullopt: plain HTTP.
+    std::optional<net::tls_server_options> tls;
 };
 
-struct admin_options : listener_options {
+struct admin_options {
+    net::address address;
     std::string api_token;  // what callers of /lethe/v1/ show; "": nobody may
 };
 

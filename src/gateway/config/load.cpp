@@ -145,13 +145,13 @@ std::vector<std::string> changes_needing_restart(const configuration& old,
                                                  const configuration& fresh) {
     std::vector<std::string> out;
     const auto same_listener = [](const listener_options& a, const listener_options& b) {
-        return a.address == b.address;
+        return a.address == b.address && a.tls.has_value() == b.tls.has_value();
     };
     if (!std::equal(old.listen.begin(), old.listen.end(), fresh.listen.begin(), fresh.listen.end(),
                     same_listener))
         out.emplace_back("listen");
     if (old.admin.has_value() != fresh.admin.has_value() ||
-        (old.admin && !same_listener(*old.admin, *fresh.admin)))
+        (old.admin && old.admin->address != fresh.admin->address))
         out.emplace_back("admin");
     if (old.workers != fresh.workers) out.emplace_back("workers");
     const auto same_store = [](const auto& a, const auto& b) {

@@ -112,6 +112,39 @@ TEST(LoadConfig, HashGoesByWhatIsSaid) {
     }
 }
 
+TEST(LoadConfig, TlsOfListenersAndToReplicas) {
+    const outcome got = parse(
+        "listen:\n"
+        "  - address: \"127.0.0.1:1\"\n"
+        "    tls:\n"
+        "      certificates: [{file: a.pem}, {file: /b.pem, key_file: b.key}]\n"
+        "      min_version: 1.3\n"
+        "      client_certificates: {ca_file: ca.pem, required: false}\n"
+        "      ticket_keys: [\"0123456789abcdef0123456789abcdef\"]\n"
+        "upstreams:\n"
+        "  - name: shop\n"
+        "    replicas: [\"https://a\", \"https://[::1]:9\", {url: \"http://b\", weight: 2}]\n"
+        "    tls: {ca_file: up.pem, name: shop.internal, verify: false}\n"
+        "routes: [{match: {prefix: /}, upstream: shop}]\n");
+    ASSERT_TRUE(got.made) << got.text;
+    const net::tls_server_options& tls = got.made->listen.at(0).tls.value();
+    const std::string here = got.made->directory + "/";
+    ASSERT_EQ(tls.certificates.size(), 2U);
+    EXPECT_EQ(tls.certificates[0].file, here + "a.pem");
+    EXPECT_EQ(tls.certificates[0].key_file, "") << "in the same file";
+    EXPECT_EQ(tls.certificates[1].file, "/b.pem");
+    EXPECT_EQ(tls.certificates[1].key_file, here + "b.key");
+    EXPECT_EQ(tls.version_min, net::tls_version::tls13);
+    EXPECT_EQ(tls.client_certificates.value().ca_file, here + "ca.pem");
+    EXPECT_FALSE(tls.client_certificates->required);
+    EXPECT_EQ(tls.ticket_keys.at(0).reveal(), "0123456789abcdef0123456789abcdef");
+    using upstream::replica;
+    const upstream::options& made = got.made->upstreams.at(0);
+    EXPECT_EQ(made.replicas, (std::vector<replica>{
+                                 {"a", 443, 1, true}, {"::1", 9, 1, true}, {"b", 80, 2, false}}));
+    EXPECT_EQ(made.tls, (upstream::tls_options{here + "up.pem", "shop.internal", "", "", false}));
+}
+
 TEST(LoadConfig, EveryKindOfValueArrivesWhereItBelongs) {
     const outcome got = parse(
         "listen: [{address: \"[::1]:0\"}, {address: \"localhost:81\"}]\n"

@@ -168,7 +168,7 @@ TEST(ConfigMistakes, AddressesAndReplicas) {
                replica + "\"]}]\nroutes:\n" + root_route;
     };
     const std::string address = ", expected an address of the form 127.0.0.1:8080, [::1]:8080";
-    const std::string url = ", expected a URL of the form http://host:port";
+    const std::string url = ", expected a URL of the form http://host:port or https://host:port";
     const std::string good = "127.0.0.1:80";
     std::vector<row> rows;
     for (const std::string bad : {"127.0.0.1", "127.0.0.1:70000", ":8080", "::1:80", "[::1:80"})
@@ -182,10 +182,6 @@ TEST(ConfigMistakes, AddressesAndReplicas) {
                                   "http://a:99999", "http://a b", "http://[::1"})
         rows.push_back({with(good, bad),
                         "2:37: upstreams[0].replicas[0]: \"" + bad + "\" is not a replica" + url});
-    rows.push_back({with(good, "https://a"),
-                    "2:37: upstreams[0].replicas[0]: \"https://a\" asks for TLS, which lethe does "
-                    "not speak to replicas yet; use http:// on a network you trust" +
-                        url});
     rows.push_back({with(good, "http://a/x"),
                     "2:37: upstreams[0].replicas[0]: \"http://a/x\" has a path, which a replica "
                     "cannot have" +
@@ -223,8 +219,44 @@ TEST(ConfigMistakes, Balancing) {
          "3:55: upstreams[0].replicas[0].weight: \"0\" is out of range, expected a whole number "
          "from 1 to 1000\n"
          "3:59: upstreams[0].replicas[1].url: is missing, expected a URL of the form "
-         "http://host:port\n"
+         "http://host:port or https://host:port\n"
          "3:90: upstreams[0].replicas[2].wait: there is no such option, expected url or weight"},
+    });
+}
+
+TEST(ConfigMistakes, Tls) {
+    const auto listener = [](const std::string& tls) {
+        return "listen: [{address: \"127.0.0.1:1\", tls: " + tls +
+               "}]\nupstreams: [{name: shop, replicas: [\"http://a\"]}]\n"
+               "routes: [{match: {prefix: /}, upstream: shop}]\n";
+    };
+    const auto upstream = [](const std::string& replica, const std::string& tls) {
+        return "listen: [{address: \"127.0.0.1:1\"}]\nupstreams: [{name: shop, replicas: [\"" +
+               replica + "\"], tls: " + tls +
+               "}]\nroutes: [{match: {prefix: /}, upstream: shop}]\n";
+    };
+    const std::string key = "expected 32 to 256 visible ASCII characters";
+    expect_mistakes({
+        {listener("{}"),
+         "1:40: listen[0].tls.certificates: is missing, expected a list of at least one "
+         "certificate such as {file: shop.pem, key_file: shop.key}"},
+        {listener("{certificates: []}"),
+         "1:55: listen[0].tls.certificates: is empty, expected a list of at least one certificate "
+         "such as {file: shop.pem, key_file: shop.key}"},
+        {listener("{certificates: [{file: a.pem}], min_version: 1.1}"),
+         "1:85: listen[0].tls.min_version: \"1.1\" is not a choice here, did you mean '1.2'?"},
+        {listener("{certificates: [{file: a.pem}], ticket_keys: [tooshort]}"),
+         "1:86: listen[0].tls.ticket_keys[0]: is too short or too long, or has other characters, " +
+             key},
+        {listener("{certificates: [{file: a.pem}], client_certificates: {required: true}}"),
+         "1:93: listen[0].tls.client_certificates.ca_file: is missing, expected a file with "
+         "certificates"},
+        {upstream("http://a", "{name: b}"),
+         "2:50: upstreams[0].tls: there is no replica that it is for, expected a replica whose "
+         "URL begins with https://"},
+        {upstream("https://a", "{key_file: a.key}"),
+         "2:51: upstreams[0].tls: has only one of certificate_file and key_file, expected both, "
+         "or none"},
     });
 }
 

@@ -11,6 +11,9 @@ namespace lethe::gateway::config {
 [[nodiscard]] const table<configuration>& configuration_table();
 
 [[nodiscard]] const table<listener_options>& listener_table();
+[[nodiscard]] const table<net::tls_server_options>& listener_tls_table();
+[[nodiscard]] const table<net::tls_server_options::certificate>& certificate_table();
+[[nodiscard]] const table<net::tls_server_options::clients>& client_certificates_table();
 [[nodiscard]] const table<admin_options>& admin_table();
 [[nodiscard]] const table<store_options>& moving_store_table();
 [[nodiscard]] const table<session_api_options>& session_api_table();
@@ -25,6 +28,7 @@ namespace lethe::gateway::config {
 
 [[nodiscard]] const table<upstream::signature_options>& signature_table();
 [[nodiscard]] const table<upstream::replica>& replica_table();
+[[nodiscard]] const table<upstream::tls_options>& upstream_tls_table();
 [[nodiscard]] const table<upstream::options>& upstream_table();
 
 [[nodiscard]] const table<route_options>& route_table_of_options();

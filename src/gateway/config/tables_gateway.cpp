@@ -1,4 +1,5 @@
 // The tables of what concerns the gateway as a whole, and the root, which holds all sections.
+#include "gateway/config/file_path.hpp"
 #include "gateway/config/listen_address.hpp"
 #include "gateway/config/tables.hpp"
 #include "net/address.hpp"
@@ -172,17 +173,6 @@ codec<secret> key_text() {
             [](const secret&) { return boost::json::value(); }};
 }
 
-codec<std::string> key_file() {
-    const std::string words = "a file with a key";
-    return {{.kind = value_kind::text, .words = words},
-            [words](reader& with, const place& at, std::string& to) {
-                if (want_scalar(with, at, words) == nullptr) return;
-                if (at.value.text.empty()) return with.fail_value(at, "does not fit", words);
-                to = with.absolute(at.value.text);
-            },
-            [](const std::string&) { return boost::json::value(); }};
-}
-
 }  // namespace
 
 const table<session::key_source>& session_key_table() {
@@ -200,7 +190,7 @@ const table<session::key_source>& session_key_table() {
                        "it; readable by its owner and group alone; read again on reload. Relative "
                        "to the configuration's directory. Either `file` or `key` is needed.",
                .example = "k1.key"},
-              &key_source::file, key_file());
+              &key_source::file, file_path("a file with a key"));
         t.add({.name = "key",
                .text = "The key itself; best `${NAME}` from the environment.",
                .example = "\"hM3kN1m4f1hYv0M8o3sJm4m0r8xJc4nUe0d2u7zq8mE=\"",
@@ -214,11 +204,16 @@ const table<session::key_source>& session_key_table() {
 const table<listener_options>& listener_table() {
     static const table<listener_options> made = [] {
         table<listener_options> t("listener", "`listen[]`",
-                                  "Where clients connect, in plain HTTP/1.1.");
+                                  "Where clients connect, by HTTP/1.1, plain or in TLS.");
         add_address(t,
                     "An IP address and a port; `0.0.0.0` and `[::]`: every address of the machine; "
                     "port `0`: the system chooses, and the log tells.",
                     "\"127.0.0.1:8080\"");
+        t.add({.name = "tls",
+               .text = "Clients speak TLS there, and nothing else ([how](tls.md)). What its files "
+                       "hold is taken over when they change; on reload, the options too.",
+               .example = "{certificates: [{file: shop.pem, key_file: shop.key}]}"},
+              &listener_options::tls, optional_of(section(listener_tls_table())));
         return t;
     }();
     return made;

@@ -11,15 +11,13 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr const char* replica_words = "a URL of the form http://host:port";
+constexpr const char* replica_words = "a URL of the form http://host:port or https://host:port";
 
 // "http://127.0.0.1:9001"; the mistake when it is not one.
 std::string read_replica(std::string_view url, upstream::replica& to) {
-    if (url.starts_with("https://"))
-        return "asks for TLS, which lethe does not speak to replicas yet; use http:// on a network "
-               "you trust";
-    if (!url.starts_with("http://")) return "is not a replica";
-    std::string_view rest = url.substr(7);
+    to.secure = url.starts_with("https://");
+    if (!to.secure && !url.starts_with("http://")) return "is not a replica";
+    std::string_view rest = url.substr(to.secure ? 8 : 7);
     if (rest.ends_with('/')) rest.remove_suffix(1);
     if (rest.find_first_of("/?#") != rest.npos) return "has a path, which a replica cannot have";
     if (rest.find('@') != rest.npos) return "has user information, which a replica cannot have";
@@ -27,7 +25,9 @@ std::string read_replica(std::string_view url, upstream::replica& to) {
     const std::size_t colon = rest.rfind(':');
     const bool has_port = colon != rest.npos && (bracket == rest.npos || colon > bracket);
     const result<net::address> parsed =
-        net::parse_address(has_port ? std::string(rest) : std::string(rest) + ":80");
+        net::parse_address(std::string(rest) + (has_port    ? ""
+                                                : to.secure ? ":443"
+                                                            : ":80"));
     if (parsed.has_error() || parsed->port == 0) return "is not a replica";
     if (parsed->host.find(':') != std::string::npos && !parse_ip_address(parsed->host))
         return "is not a replica";
@@ -37,8 +37,9 @@ std::string read_replica(std::string_view url, upstream::replica& to) {
 }
 
 codec<upstream::replica> replica_url() {
-    shape what{
-        .kind = value_kind::text, .words = replica_words, .pattern = "^http://[^/?#@]+/?$|\\$\\{"};
+    shape what{.kind = value_kind::text,
+               .words = replica_words,
+               .pattern = "^https?://[^/?#@]+/?$|\\$\\{"};
     return {what,
             [](reader& with, const place& at, upstream::replica& to) {
                 if (want_scalar(with, at, replica_words) == nullptr) return;
@@ -48,7 +49,8 @@ codec<upstream::replica> replica_url() {
             [](const upstream::replica&) { return boost::json::value(); }};
 }
 
-const char* const replicas_words = "a list of at least one URL of the form http://host:port";
+const char* const replicas_words =
+    "a list of at least one URL of the form http://host:port or https://host:port";
 
 // A URL, or a map with one and more.
 codec<upstream::replica> replica() {
@@ -253,7 +255,7 @@ const table<upstream::replica>& replica_table() {
         table<upstream::replica> t("replica", "`upstreams[].replicas[]`", "In place of a URL.");
         t.add(
             {.name = "url",
-             .text = "Where it is; the port is 80 where none is said.",
+             .text = "Where it is; the port is 80 where none is said, 443 with https.",
              .example = "\"http://127.0.0.1:9001\"",
              .required = true},
             [](upstream::replica& to) -> upstream::replica& { return to; }, replica_url());
@@ -320,6 +322,10 @@ const table<upstream::options>& upstream_table() {
                .text = "How many requests that broke off may be sent again.",
                .example = "{percent: 10, per_second: 3}"},
               &options::retries, section(retry_table()));
+        t.add({.name = "tls",
+               .text = "How replicas are known, and the gateway to them.",
+               .example = "{ca_file: internal.pem}"},
+              &options::tls, optional_of(section(upstream_tls_table())));
         t.add({.name = "signature",
                .text = "Signs what the gateway says to this service about the caller and the "
                        "session (`Lethe-Signature`, [how](sessions.md#signed-fields)).",
