@@ -103,10 +103,10 @@ std::set<std::string> used_stores(const config::configuration& of) {
 }
 
 // In Unix time; 0: there is no certificate.
-std::int64_t first_end_of(const listener_tls& all) {
+std::int64_t first_end_of(const std::vector<http::door_options>& all) {
     system_time end = system_time::max();
-    for (const auto& one : all)
-        if (one) end = std::min(end, one->expiry());
+    for (const http::door_options& one : all)
+        if (one.tls) end = std::min(end, one.tls->expiry());
     if (end == system_time::max()) return 0;
     return std::chrono::duration_cast<std::chrono::seconds>(end.time_since_epoch()).count();
 }
@@ -180,10 +180,10 @@ result<net::address> gateway::listen_on_all(const net::address& at, const opener
 
 result<> gateway::listen(std::string& why) {
     opened_ = config().listen;
-    LETHE_TRY(const listener_tls tls, read_tls(opened_, why));
-    certificates_end_ = first_end_of(tls);
+    LETHE_TRY(const std::vector<http::door_options> doors, make_doors(opened_, shared_, why));
+    certificates_end_ = first_end_of(doors);
     for (std::size_t i = 0; i < opened_.size(); ++i) {
-        const opener open = [&one = tls[i]](gateway_worker& on, const net::address& at) {
+        const opener open = [&one = doors[i]](gateway_worker& on, const net::address& at) {
             return on.listen(at, one);
         };
         LETHE_TRY(const net::address at, listen_on_all(opened_[i].address, open, why));
@@ -210,27 +210,38 @@ result<> gateway::listen(std::string& why) {
     return {};
 }
 
-result<listener_tls> gateway::read_tls(const std::vector<config::listener_options>& of,
-                                       std::string& why) {
+result<std::vector<http::door_options>> gateway::make_doors(
+    const std::vector<config::listener_options>& of, std::shared_ptr<const shared_parts> with,
+    std::string& why) {
     // Looked at first: what changes while they are read is read again.
     certificates_ = file_watch(tls_files(of));
-    return make_listener_tls(of, own_ticket_key_, workers_.front()->worker().time(), why);
+    LETHE_TRY(listener_tls tls,
+              make_listener_tls(of, own_ticket_key_, workers_.front()->worker().time(), why));
+    std::vector<http::door_options> out(of.size());
+    for (std::size_t i = 0; i < of.size(); ++i) {
+        out[i].tls = std::move(tls[i]);
+        if (of[i].proxy_protocol)
+            out[i].proxies = [with](std::string_view address) {
+                return with->trusted.contains(address);
+            };
+    }
+    return out;
 }
 
-void gateway::use_tls(const listener_tls& fresh) {
+void gateway::use_doors(const std::vector<http::door_options>& fresh) {
     certificates_end_ = first_end_of(fresh);
-    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use_tls(fresh); });
+    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use_doors(fresh); });
 }
 
 void gateway::follow_certificates() {
     if (!certificates_.changed()) return;
     std::string why;
-    const result<listener_tls> fresh = read_tls(opened_, why);
+    const result<std::vector<http::door_options>> fresh = make_doors(opened_, shared_, why);
     if (fresh.has_error()) {
         log::error("gateway.certificates_refused", {{"why", why}});
         return;
     }
-    use_tls(*fresh);
+    use_doors(*fresh);
     log::info("gateway.certificates_reloaded");
 }
 
@@ -292,16 +303,16 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
     }
     LETHE_TRY(std::shared_ptr<const shared_parts> shared,
               make_shared_parts(std::move(fresh), own_handle_key_, why));
-    std::vector<config::listener_options> opened = with_tls_of(opened_, shared->config.listen);
-    const result<listener_tls> tls = read_tls(opened, why);
-    if (tls.has_error()) {
+    std::vector<config::listener_options> opened = with_options_of(opened_, shared->config.listen);
+    const result<std::vector<http::door_options>> doors = make_doors(opened, shared, why);
+    if (doors.has_error()) {
         certificates_ = file_watch(tls_files(opened_));
-        return tls.error();
+        return doors.error();
     }
     shared_ = std::move(shared);
     opened_ = std::move(opened);
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use(shared_); });
-    use_tls(*tls);
+    use_doors(*doors);
     start_health_checks();
     log::set_level(config().log.level);
     return {};

@@ -3,6 +3,7 @@
 
 #include "gateway/config/config.hpp"
 #include "gateway/gateway_worker.hpp"
+#include "gateway/listener_tls.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -60,10 +61,11 @@ class gateway {
     // On all workers. The answer tells the address with its port.
     [[nodiscard]] result<net::address> listen_on_all(const net::address& at, const opener& open,
                                                      std::string& why);
-    // For the listeners as they were opened.
-    [[nodiscard]] result<listener_tls> read_tls(const std::vector<config::listener_options>& of,
-                                                std::string& why);
-    void use_tls(const listener_tls& fresh);
+    // What clients meet at each of the listeners; reads their files.
+    [[nodiscard]] result<std::vector<http::door_options>> make_doors(
+        const std::vector<config::listener_options>& of, std::shared_ptr<const shared_parts> with,
+        std::string& why);
+    void use_doors(const std::vector<http::door_options>& fresh);
     [[nodiscard]] bool drained();
 
     std::shared_ptr<const shared_parts> shared_;
@@ -75,7 +77,7 @@ class gateway {
     bool draining_session_api_ = false;
     std::string own_handle_key_;                    // where none is configured
     secret own_ticket_key_;                         // likewise
-    std::vector<config::listener_options> opened_;  // with the TLS that they have now
+    std::vector<config::listener_options> opened_;  // with the options that they have now
     file_watch certificates_;
     std::atomic<std::int64_t> certificates_end_{0};  // in Unix time; 0: there is none
 };

@@ -102,8 +102,8 @@ result<net::address> gateway_worker::listen_session_api(const net::address& at) 
     return session_api_server_->listen(at);
 }
 
-void gateway_worker::use_tls(const listener_tls& all) {
-    for (std::size_t i = 0; i < all.size(); ++i) server_.replace_tls(i, all[i]);
+void gateway_worker::use_doors(const std::vector<http::door_options>& all) {
+    for (std::size_t i = 0; i < all.size(); ++i) server_.replace_door(i, all[i]);
 }
 
 void gateway_worker::drain_session_api() {

@@ -4,7 +4,6 @@
 #include "gateway/admin.hpp"
 #include "gateway/dispatcher.hpp"
 #include "gateway/exchange_log.hpp"
-#include "gateway/listener_tls.hpp"
 #include "http/server.hpp"
 #include "store/open.hpp"
 #include "upstream/health.hpp"
@@ -33,8 +32,8 @@ class gateway_worker {
 
     // Before start(), on the gateway's thread: listens. The answer tells the address with its port.
     [[nodiscard]] result<net::address> listen(const net::address& at,
-                                              const std::optional<net::tls_server>& tls) {
-        return server_.listen(at, tls);
+                                              const http::door_options& options) {
+        return server_.listen(at, options);
     }
     [[nodiscard]] result<net::address> listen_admin(const config::admin_options& at,
                                                     admin_source from);
@@ -42,7 +41,7 @@ class gateway_worker {
     [[nodiscard]] result<net::address> listen_session_api(const net::address& at);
 
     // For connections accepted from now on, by the order of listen().
-    void use_tls(const listener_tls& all);
+    void use_doors(const std::vector<http::door_options>& all);
     // Serves another configuration from the next request on.
     void use(std::shared_ptr<const shared_parts> shared);
     // Checks the replicas' health for all workers; `report` passes on what it finds.

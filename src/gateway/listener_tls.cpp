@@ -46,7 +46,7 @@ result<listener_tls> make_listener_tls(const std::vector<config::listener_option
     return out;
 }
 
-std::vector<config::listener_options> with_tls_of(
+std::vector<config::listener_options> with_options_of(
     const std::vector<config::listener_options>& opened,
     const std::vector<config::listener_options>& fresh) {
     std::vector<config::listener_options> out = opened;
@@ -57,7 +57,7 @@ std::vector<config::listener_options> with_tls_of(
                                fresh[i].tls.has_value() == one.tls.has_value();
             if (!is_it) continue;
             used[i] = true;
-            one.tls = fresh[i].tls;
+            one = fresh[i];
             break;
         }
     return out;

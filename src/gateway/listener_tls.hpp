@@ -21,9 +21,9 @@ using listener_tls = std::vector<std::optional<net::tls_server>>;
     const std::vector<config::listener_options>& of, const secret& own_ticket_key, clock& time,
     std::string& why);
 
-// The listeners as they were opened, with the TLS that a later configuration has for them:
+// The listeners as they were opened, with the options that a later configuration has for them:
 // addresses and whether TLS is spoken stay until a restart.
-[[nodiscard]] std::vector<config::listener_options> with_tls_of(
+[[nodiscard]] std::vector<config::listener_options> with_options_of(
     const std::vector<config::listener_options>& opened,
     const std::vector<config::listener_options>& fresh);
 

@@ -12,13 +12,13 @@ namespace lethe::gateway {
 namespace {
 
 config::listener_options plain(std::uint16_t port) {
-    return {{"127.0.0.1", port}, std::nullopt};
+    return {{"127.0.0.1", port}, std::nullopt, false};
 }
 
 config::listener_options secure(std::uint16_t port, const std::string& file) {
     net::tls_server_options tls;
     tls.certificates = {{file}};
-    return {{"127.0.0.1", port}, tls};
+    return {{"127.0.0.1", port}, tls, false};
 }
 
 std::string file_of(const config::listener_options& one) {
@@ -28,7 +28,7 @@ std::string file_of(const config::listener_options& one) {
 TEST(ListenerTls, OptionsFollowTheAddressAndWhetherItSpeaksTlsStays) {
     const std::vector opened = {secure(1, "a"), plain(2), secure(3, "c"), secure(4, "d")};
     const std::vector fresh = {secure(3, "new c"), secure(1, "new a"), secure(2, "b"), plain(4)};
-    const auto now = with_tls_of(opened, fresh);
+    const auto now = with_options_of(opened, fresh);
     ASSERT_EQ(now.size(), 4U);
     EXPECT_EQ(file_of(now[0]), "new a");
     EXPECT_EQ(file_of(now[1]), "plain") << "it was opened so";
@@ -38,7 +38,7 @@ TEST(ListenerTls, OptionsFollowTheAddressAndWhetherItSpeaksTlsStays) {
 
 TEST(ListenerTls, OfPortsThatTheSystemChoseEachHasItsOwn) {
     const std::vector opened = {secure(0, "a"), secure(0, "b")};
-    const auto now = with_tls_of(opened, {secure(0, "new a"), secure(0, "new b")});
+    const auto now = with_options_of(opened, {secure(0, "new a"), secure(0, "new b")});
     EXPECT_EQ(file_of(now[0]), "new a");
     EXPECT_EQ(file_of(now[1]), "new b");
 }

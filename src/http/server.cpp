@@ -35,7 +35,7 @@ struct server_metrics {
 // Where clients come in.
 struct door {
     net::listener listener;
-    std::optional<net::tls_server> tls;
+    door_options options;
 };
 
 // Shared with the tasks it spawned: they may outlive the server object by a turn of the loop.
@@ -63,11 +63,11 @@ struct server::impl {
 
 namespace {
 
-task<> serve(std::shared_ptr<server::impl> in, net::stream stream,
+task<> serve(std::shared_ptr<server::impl> in, net::stream stream, bool proxied,
              std::optional<net::tls_server> tls) {
-    server_connection connection(
-        in->worker, std::move(stream),
-        {in->settings, in->end, in->observer, in->draining, std::move(tls), in->handshakes});
+    server_connection connection(in->worker, std::move(stream),
+                                 {in->settings, in->end, in->observer, in->draining, proxied,
+                                  std::move(tls), in->handshakes});
     const auto place = in->connections.insert(in->connections.end(), &connection);
     in->counts.open.add(1);
     const result<> ended = co_await connection.run();
@@ -79,8 +79,14 @@ task<> serve(std::shared_ptr<server::impl> in, net::stream stream,
 
 // Counted from here, not from the task's first step: a drain must not miss it.
 void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, const door& by) {
+    const bool proxied = by.options.proxies != nullptr;
+    if (proxied && !by.options.proxies(stream.remote_address())) {
+        in->handshakes.proxies_refused.add();
+        log::warn("http.proxy_not_trusted", {{"remote", stream.remote_address()}});
+        return;
+    }
     ++in->open;
-    in->worker.spawn(serve(in, std::move(stream), by.tls));
+    in->worker.spawn(serve(in, std::move(stream), proxied, by.options.tls));
 }
 
 task<> accept_all(std::shared_ptr<server::impl> in, door& from) {
@@ -130,16 +136,17 @@ server::~server() {
     for (door& one : impl_->doors) one.listener.close();
 }
 
-result<net::address> server::listen(const net::address& at, std::optional<net::tls_server> tls) {
+result<net::address> server::listen(const net::address& at, door_options options) {
     LETHE_TRY(net::listener made, net::listen(impl_->worker, at));
-    door& kept = impl_->doors.emplace_back(std::move(made), std::move(tls));
+    door& kept = impl_->doors.emplace_back(std::move(made), std::move(options));
     impl_->worker.spawn(accept_all(impl_, kept));
     return kept.listener.local();
 }
 
-void server::replace_tls(std::size_t index, std::optional<net::tls_server> tls) {
+void server::replace_door(std::size_t index, door_options options) {
     LETHE_ASSERT(index < impl_->doors.size());
-    std::next(impl_->doors.begin(), static_cast<std::ptrdiff_t>(index))->tls = std::move(tls);
+    const auto at = std::next(impl_->doors.begin(), static_cast<std::ptrdiff_t>(index));
+    at->options = std::move(options);
 }
 
 void server::drain() {

@@ -8,8 +8,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 namespace lethe::http {
 
@@ -35,6 +37,14 @@ class exchange_observer {
     ~exchange_observer() = default;
 };
 
+// What clients meet where they come in, before the first request.
+struct door_options {
+    std::optional<net::tls_server> tls = std::nullopt;  // nullopt: plain
+    // Given: each connection begins with a PROXY header, and must come from an address for which
+    // this holds.
+    std::function<bool(std::string_view address)> proxies = {};
+};
+
 // One worker's server. Settings, handler and observer must outlive it.
 class server {
  public:
@@ -44,12 +54,10 @@ class server {
     server(const server&) = delete;
     server& operator=(const server&) = delete;
 
-    // May be called for several addresses. With port 0 the answer tells the port chosen. With `tls`
-    // nothing else is spoken there.
-    [[nodiscard]] result<net::address> listen(const net::address& at,
-                                              std::optional<net::tls_server> tls = std::nullopt);
+    // May be called for several addresses. With port 0 the answer tells the port chosen.
+    [[nodiscard]] result<net::address> listen(const net::address& at, door_options options = {});
     // For connections accepted from now on, at the listener of the index-th listen().
-    void replace_tls(std::size_t index, std::optional<net::tls_server> tls);
+    void replace_door(std::size_t index, door_options options);
 
     // Accepts what already waits, then no more; answers carry Connection: close; idle connections
     // end within a second. drained() tells when all is done.

@@ -6,6 +6,7 @@
 #include "http/writer.hpp"
 #include "net/end_of_turn.hpp"
 #include "net/errors.hpp"
+#include "net/proxy_protocol.hpp"
 
 #include <algorithm>
 #include <array>
@@ -61,7 +62,10 @@ handshake_metrics::handshake_metrics(metrics::registry& in)
       resumed(in.make_counter("lethe_tls_handshakes_resumed_total",
                               "Those of them that resumed a session by its ticket.")),
       failed(in.make_counter("lethe_tls_handshakes_failed_total",
-                             "TLS handshakes of clients that failed or took too long.")) {}
+                             "TLS handshakes of clients that failed or took too long.")),
+      proxies_refused(in.make_counter(
+          "lethe_http_proxies_refused_total",
+          "Connections closed because they came from no trusted proxy, or without its header.")) {}
 
 server_connection::server_connection(net::worker& on, net::stream stream,
                                      server_connection_state state)
@@ -173,7 +177,22 @@ void server_connection::take_certificates(const std::vector<std::string>& chain)
     }
 }
 
+task<> server_connection::take_proxy_header() {
+    result<> taken = co_await net::take_proxy_header(
+        stream_, worker_.time().steady_now() + state_.settings.header_timeout);
+    if (taken.has_error()) {
+        state_.handshakes.proxies_refused.add();
+        log::warn("http.proxy_header_refused",
+                  {{"remote", stream_.remote_address()}, {"error", describe(taken.error())}});
+    }
+    co_return taken;
+}
+
 task<> server_connection::run() {
+    if (state_.proxied) {
+        const result<> taken = co_await take_proxy_header();
+        if (taken.has_error()) co_return taken;
+    }
     if (state_.tls) {
         const result<agreed> shaken = co_await shake_hands();
         if (shaken.has_error()) co_return shaken.error();

@@ -12,6 +12,7 @@ struct handshake_metrics {
     metrics::counter& done;
     metrics::counter& resumed;
     metrics::counter& failed;
+    metrics::counter& proxies_refused;
 };
 
 struct server_connection_state {
@@ -19,6 +20,7 @@ struct server_connection_state {
     handler& end;
     exchange_observer* observer;
     const bool& draining;
+    bool proxied;                        // it begins with a PROXY header
     std::optional<net::tls_server> tls;  // nullopt: plain
     handshake_metrics& handshakes;
 };
@@ -84,6 +86,7 @@ class server_connection final : private net::timer {
     };
 
     void expired() override;
+    task<> take_proxy_header();
     // `no`: what can be said to the client was said.
     task<agreed> shake_hands();
     void take_certificates(const std::vector<std::string>& chain);

@@ -24,6 +24,8 @@ error_code make_error_code(errc e) noexcept {
          "the peer refused TLS: it wants a client certificate or does not accept the one it got",
          condition::unavailable},
         {int(errc::plain_http), "the client speaks plain HTTP, not TLS", condition::malformed},
+        {int(errc::proxy_header_malformed), "the connection does not begin with a PROXY header",
+         condition::malformed},
     };
     static const table_category instance{"lethe.net", rows};
     return {static_cast<int>(e), instance};

@@ -34,6 +34,8 @@ enum class errc {
     tls_refused,
     // The client speaks plain HTTP where TLS is spoken.
     plain_http,
+    // The connection does not begin with a PROXY header.
+    proxy_header_malformed,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -256,6 +256,8 @@ tls_visitor::tls_visitor(std::uint16_t port, const manner& how)
     if (!how.name.empty()) must(SSL_set_tlsext_host_name(ssl_, how.name.c_str()) == 1);
     if (how.resumes != nullptr) must(SSL_set_session(ssl_, how.resumes) == 1);
     SSL_set_fd(ssl_, socket_);
+    must(::send(socket_, how.before.data(), how.before.size(), MSG_NOSIGNAL) ==
+         static_cast<ssize_t>(how.before.size()));
     shaken_ = SSL_connect(ssl_) == 1;
     ERR_clear_error();
 }

@@ -126,6 +126,7 @@ class tls_visitor {
         std::string signatures = {};              // "": the library's
         const identity* shows = nullptr;
         SSL_SESSION* resumes = nullptr;
+        std::string before = {};  // sent before TLS begins
     };
     tls_visitor(std::uint16_t port, const manner& how);
     ~tls_visitor();

@@ -267,6 +267,20 @@ TEST_F(GatewayTls, MistakesInItsFilesAreToldBeforeAnythingStarts) {
     EXPECT_TRUE(contains(gateway_.start_refused().output, "the key " + path("shop.key") + ": "));
 }
 
+TEST_F(GatewayTls, BehindAProxyThatPassesOnBytesTheClientIsKnown) {
+    write();
+    gateway_.listener_options =
+        ", proxy_protocol: true, tls: {certificates: [{file: shop.pem, key_file: shop.key}]}";
+    gateway_.rewrite("trusted_proxies: [127.0.0.1]\n" + to(behind_.url()));
+    ASSERT_TRUE(gateway_.start());
+    tls_visitor one(gateway_.port, {.before = "PROXY TCP4 192.0.2.7 192.0.2.2 56324 443\r\n"});
+    EXPECT_TRUE(contains(ask(one), "fine"));
+    EXPECT_TRUE(contains(behind_.last(), "X-Forwarded-For: 192.0.2.7\r\n")) << behind_.last();
+    EXPECT_FALSE(tls_visitor(gateway_.port, {}).shaken()) << "without the header";
+    EXPECT_TRUE(gateway_.wait_for_event("http.proxy_header_refused"));
+    EXPECT_EQ(metric("lethe_http_proxies_refused_total"), "1");
+}
+
 // A replica that speaks TLS.
 void answer(net::test::tls_peer& client) {
     while (true) {

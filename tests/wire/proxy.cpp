@@ -34,7 +34,7 @@ proxy::proxy(proxy_options options) : impl_(std::make_unique<impl>(std::move(opt
     impl_->pool = std::make_unique<upstream::pool>(impl_->worker, what, std::nullopt);
     impl_->server =
         std::make_unique<http::server>(impl_->worker, impl_->options.server, *impl_, impl_.get());
-    const result<net::address> at = impl_->server->listen({"127.0.0.1", 0});
+    const result<net::address> at = impl_->server->listen({"127.0.0.1", 0}, impl_->options.door);
     if (at.has_error()) std::abort();
     port_ = at->port;
     impl_->worker.start();

@@ -19,6 +19,7 @@ struct proxy_options {
     bool survives_client = false;
     // As a filter would leave the exchange.
     std::function<void(http::exchange&)> prepare = {};
+    http::door_options door = {};
 };
 
 class proxy {

@@ -247,5 +247,57 @@ TEST(ServerWire, ADrainAnswersWhatIsUnderWayAndThenCloses) {
         << "nothing listens any more";
 }
 
+// A proxy's header, in pieces of each size, with a request behind it in the same packets.
+TEST(ServerWire, TheProxyHeaderIsTakenOffAndTheRestLeft) {
+    scripted_origin origin(echo);
+    proxy_options options{.replicas = {origin.port()}};
+    options.door.proxies = [](std::string_view from) { return from == "127.0.0.1"; };
+    proxy gateway(std::move(options));
+    const std::string v1 = "PROXY TCP6 2001:db8::7 ::1 1 2\r\n";
+    const std::string v2("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\7\xc0\0\2\2\0\1\0\2", 28);
+    const std::string request = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (const std::size_t size : {std::size_t{1}, std::size_t{5}, std::size_t{1000}}) {
+        for (const auto& [header, address] :
+             {std::pair(v1, "\"[2001:db8::7]\""), std::pair(v2, "192.0.2.7")}) {
+            raw_socket client = raw_socket::connect(gateway.port());
+            client.send_in_pieces(header + request, size);
+            const std::string answer = client.read_message();
+            EXPECT_TRUE(contains(answer, std::string("Forwarded: for=") + address)) << answer;
+            client.send(request);
+            EXPECT_TRUE(contains(client.read_message(), address)) << "for all of the connection";
+        }
+    }
+}
+
+TEST(ServerWire, WithoutTheProxyHeaderAConnectionIsClosed) {
+    scripted_origin origin(echo);
+    proxy_options options{.replicas = {origin.port()}};
+    options.door.proxies = [](std::string_view) { return true; };
+    options.server.header_timeout = 200ms;
+    proxy gateway(std::move(options));
+    raw_socket plain = raw_socket::connect(gateway.port());
+    plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(plain.closed_within(2s));
+    raw_socket slow = raw_socket::connect(gateway.port());
+    slow.send("PROXY TCP4 ");
+    EXPECT_TRUE(slow.closed_within(2s));
+    raw_socket half = raw_socket::connect(gateway.port());
+    half.send("PROXY TCP4 ");
+    half.end_sending();
+    EXPECT_TRUE(half.closed_within(150ms)) << "no need to wait for what cannot come";
+    EXPECT_EQ(origin.connections(), 0);
+}
+
+TEST(ServerWire, FromOthersThanTheProxiesNoConnectionIsTaken) {
+    scripted_origin origin(echo);
+    proxy_options options{.replicas = {origin.port()}};
+    options.door.proxies = [](std::string_view from) { return from == "192.0.2.1"; };
+    proxy gateway(std::move(options));
+    raw_socket stranger = raw_socket::connect(gateway.port());
+    stranger.send("PROXY TCP4 192.0.2.7 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(stranger.closed_within(2s));
+    EXPECT_EQ(origin.connections(), 0);
+}
+
 }  // namespace
 }  // namespace lethe::test

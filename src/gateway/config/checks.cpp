@@ -55,17 +55,21 @@ void check_session_listener(const configuration& of, reader& with) {
                         fmt::format("expected at most {}", session::handle_keys_max));
 }
 
-// That the files hold what they are to hold, as the start would find out.
-void check_listener_tls(const configuration& of, std::size_t index, reader& with) {
+void check_listener(const configuration& of, std::size_t index, reader& with) {
     const std::string path = path_of("listen", index, "tls");
     const std::optional<net::tls_server_options>& tls = of.listen[index].tls;
+    if (of.listen[index].proxy_protocol && of.trusted_proxies.empty())
+        with.fail_later(path_of("listen", index, "proxy_protocol"),
+                        "there is no proxy whose word is believed",
+                        "expected its address in trusted_proxies");
     if (!tls || !with.look_at_files() || with.has_mistake_at(path)) return;
+    // That the files hold what they are to hold, as the start would find out.
     std::string problem;
     if (net::make_tls_server(*tls, problem).has_error()) with.fail_later(path, problem, "");
 }
 
 void check_listeners(const configuration& of, reader& with) {
-    for (std::size_t i = 0; i < of.listen.size(); ++i) check_listener_tls(of, i, with);
+    for (std::size_t i = 0; i < of.listen.size(); ++i) check_listener(of, i, with);
     for (std::size_t i = 0; i < of.listen.size(); ++i)
         for (std::size_t k = 0; k < i; ++k)
             if (!of.listen[i].address.host.empty() &&

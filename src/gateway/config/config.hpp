@@ -25,6 +25,7 @@ struct listener_options {
     net::address address;  // an IP address; port 0: the system chooses
     // Paths made absolute. Without ticket keys the process has one of its own. nullopt: plain HTTP.
     std::optional<net::tls_server_options> tls;
+    bool proxy_protocol = false;  // connections begin with a PROXY header of a trusted proxy
 };
 
 struct admin_options {

@@ -224,7 +224,7 @@ TEST(ConfigMistakes, Balancing) {
     });
 }
 
-TEST(ConfigMistakes, Tls) {
+TEST(ConfigMistakes, TlsAndProxyHeaders) {
     const auto listener = [](const std::string& tls) {
         return "listen: [{address: \"127.0.0.1:1\", tls: " + tls +
                "}]\nupstreams: [{name: shop, replicas: [\"http://a\"]}]\n"
@@ -251,6 +251,10 @@ TEST(ConfigMistakes, Tls) {
         {listener("{certificates: [{file: a.pem}], client_certificates: {required: true}}"),
          "1:93: listen[0].tls.client_certificates.ca_file: is missing, expected a file with "
          "certificates"},
+        {"listen: [{address: \"127.0.0.1:1\", proxy_protocol: true}]\nupstreams: [{name: shop, "
+         "replicas: [\"http://a\"]}]\nroutes: [{match: {prefix: /}, upstream: shop}]\n",
+         "1:51: listen[0].proxy_protocol: there is no proxy whose word is believed, expected its "
+         "address in trusted_proxies"},
         {upstream("http://a", "{name: b}"),
          "2:50: upstreams[0].tls: there is no replica that it is for, expected a replica whose "
          "URL begins with https://"},

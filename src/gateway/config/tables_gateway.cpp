@@ -214,6 +214,12 @@ const table<listener_options>& listener_table() {
                        "hold is taken over when they change; on reload, the options too.",
                .example = "{certificates: [{file: shop.pem, key_file: shop.key}]}"},
               &listener_options::tls, optional_of(section(listener_tls_table())));
+        t.add({.name = "proxy_protocol",
+               .text = "Each connection begins with a PROXY header, version 1 or 2, of one of "
+                       "`trusted_proxies` ([what that means](http.md#proxies-in-front)); any other "
+                       "is closed.",
+               .example = "true"},
+              &listener_options::proxy_protocol, boolean());
         return t;
     }();
     return made;
@@ -527,9 +533,9 @@ const table<configuration>& configuration_table() {
         t.add({.name = "timeouts", .text = "How long clients may take.", .example = "{drain: 60s}"},
               &configuration::timeouts, section(timeouts_table()));
         t.add({.name = "trusted_proxies",
-               .text =
-                   "Peers whose `X-Forwarded-*` and `Forwarded` fields are believed; those of all "
-                   "others are taken away.",
+               .text = "Peers whose `X-Forwarded-*`, `Forwarded` and `Client-Cert*` fields are "
+                       "believed; those of all "
+                       "others are taken away.",
                .example = "[\"10.0.0.0/8\"]"},
               &configuration::trusted_proxies,
               list<network>("a list of addresses and networks", trusted_network()));
