@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "gateway/config/load.hpp"
 #include "gateway/gateway.hpp"
+#include "net/service_manager.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -87,15 +88,21 @@ int serve(const std::string& file) {
     std::unique_ptr<gateway::gateway> running = *std::move(started);
     for (const net::address& at : running->addresses())
         log::info("gateway.listening", {{"address", net::to_text(at)}, {"config", file}});
+    net::tell_service_manager("READY=1");
 
     while (true) {
         const timespec until_next_look{.tv_sec = 1, .tv_nsec = 0};
         const int signal = sigtimedwait(&signals, nullptr, &until_next_look);
         running->follow_certificates();
-        if (signal == SIGHUP) reload(*running, file);
+        if (signal == SIGHUP) {
+            net::tell_of_reload();
+            reload(*running, file);
+            net::tell_service_manager("READY=1");
+        }
         if (signal == SIGTERM || signal == SIGINT) break;
     }
     log::info("gateway.draining");
+    net::tell_service_manager("STOPPING=1");
     const bool clean = running->drain(asked_to_hurry);
     running.reset();
     log::info("gateway.stopped", {{"clean", clean}});

@@ -30,6 +30,16 @@ auto ask_worker(net::worker& on, Work work) -> decltype(work()) {
 }
 
 std::string why_cannot_listen(const net::address& at, const error_code& error) {
+    if (error == net::errc::not_inherited)
+        return fmt::format(
+            "cannot listen on {}: the service manager passed no listening socket of that name. Is "
+            "lethe started by systemd, with a socket unit whose FileDescriptorName is {}?",
+            net::to_text(at), at.host);
+    if (at.kind == net::address_kind::path)
+        return fmt::format(
+            "cannot listen on {}: {}. Is the path's directory there, may this user write to it, "
+            "and is the path a socket of no process that runs?",
+            net::to_text(at), error.message());
     if (error == net::errc::address_in_use)
         return fmt::format(
             "cannot listen on {}: another process does already. Stop it, or choose another address "
@@ -165,17 +175,22 @@ result<> gateway::open_stores(std::string& why) {
     return {};
 }
 
-result<net::address> gateway::listen_on_all(const net::address& at, const opener& open,
-                                            std::string& why) {
-    const result<> free = net::check_address_free(at);
-    result<net::address> first =
-        free.has_error() ? result<net::address>(free.error()) : open(*workers_.front(), at);
-    for (std::size_t i = 1; i < workers_.size() && first.has_value(); ++i) {
-        const result<net::address> more = open(*workers_[i], *first);
-        if (more.has_error()) first = more.error();
+result<net::address> gateway::listen_at(const net::address& at, unsigned unix_mode,
+                                        std::size_t workers, const opener& open, std::string& why) {
+    result<net::listening_socket> made = net::open_listening(at, unix_mode);
+    if (made.has_error()) {
+        why = why_cannot_listen(at, made.error());
+        return made.error();
     }
-    if (first.has_error()) why = why_cannot_listen(at, first.error());
-    return first;
+    net::listening_socket& kept = sockets_.emplace_back(*std::move(made));
+    for (std::size_t i = 0; i < workers; ++i) {
+        const result<> listening = open(*workers_[i], kept);
+        if (listening.has_error()) {
+            why = why_cannot_listen(at, listening.error());
+            return listening.error();
+        }
+    }
+    return kept.local();
 }
 
 result<> gateway::listen(std::string& why) {
@@ -183,30 +198,27 @@ result<> gateway::listen(std::string& why) {
     LETHE_TRY(const std::vector<http::door_options> doors, make_doors(opened_, shared_, why));
     certificates_end_ = first_end_of(doors);
     for (std::size_t i = 0; i < opened_.size(); ++i) {
-        const opener open = [&one = doors[i]](gateway_worker& on, const net::address& at) {
+        const opener open = [&one = doors[i]](gateway_worker& on, net::listening_socket& at) {
             return on.listen(at, one);
         };
-        LETHE_TRY(const net::address at, listen_on_all(opened_[i].address, open, why));
+        LETHE_TRY(const net::address at,
+                  listen_at(opened_[i].address, opened_[i].unix_mode, workers_.size(), open, why));
         addresses_.push_back(at);
     }
     if (config().session_api) {
-        const opener open = [](gateway_worker& on, const net::address& at) {
+        const opener open = [](gateway_worker& on, net::listening_socket& at) {
             return on.listen_session_api(at);
         };
-        LETHE_TRY(const net::address at, listen_on_all(config().session_api->address, open, why));
+        LETHE_TRY(const net::address at,
+                  listen_at(config().session_api->address, 0, workers_.size(), open, why));
         log::info("gateway.session_api_listening", {{"address", net::to_text(at)}});
     }
     if (!config().admin) return {};
-    const net::address& wanted = config().admin->address;
-    const result<> free = net::check_address_free(wanted);
-    const result<net::address> admin =
-        free.has_error() ? result<net::address>(free.error())
-                         : workers_.front()->listen_admin(*config().admin, make_admin_source());
-    if (admin.has_error()) {
-        why = why_cannot_listen(wanted, admin.error());
-        return admin.error();
-    }
-    log::info("gateway.admin_listening", {{"address", net::to_text(*admin)}});
+    const opener open = [this](gateway_worker& on, net::listening_socket& at) {
+        return on.listen_admin(at, *config().admin, make_admin_source());
+    };
+    LETHE_TRY(const net::address admin, listen_at(config().admin->address, 0, 1, open, why));
+    log::info("gateway.admin_listening", {{"address", net::to_text(admin)}});
     return {};
 }
 
@@ -334,6 +346,8 @@ bool gateway::drained() {
 
 bool gateway::drain(bool (*hurry)()) {
     draining_ = true;
+    // Whoever comes by a path from now on is refused at once.
+    for (net::listening_socket& one : sockets_) one.withdraw();
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->drain(); });
     const auto until = workers_.front()->worker().time().steady_now() + config().timeouts.drain;
     while (!drained()) {

@@ -57,10 +57,11 @@ class gateway {
     [[nodiscard]] task<std::string> why_not_ready();
     [[nodiscard]] std::string metrics_text() const;
     void start_health_checks();
-    using opener = std::function<result<net::address>(gateway_worker&, const net::address&)>;
-    // On all workers. The answer tells the address with its port.
-    [[nodiscard]] result<net::address> listen_on_all(const net::address& at, const opener& open,
-                                                     std::string& why);
+    using opener = std::function<result<>(gateway_worker&, net::listening_socket&)>;
+    // The first `workers` of them listen there. The answer tells the address with its port.
+    [[nodiscard]] result<net::address> listen_at(const net::address& at, unsigned unix_mode,
+                                                 std::size_t workers, const opener& open,
+                                                 std::string& why);
     // What clients meet at each of the listeners; reads their files.
     [[nodiscard]] result<std::vector<http::door_options>> make_doors(
         const std::vector<config::listener_options>& of, std::shared_ptr<const shared_parts> with,
@@ -71,6 +72,7 @@ class gateway {
     std::shared_ptr<const shared_parts> shared_;
     engine_map stores_;
     std::unique_ptr<http::spool> large_bodies_;
+    std::vector<net::listening_socket> sockets_;
     std::vector<std::unique_ptr<gateway_worker>> workers_;
     std::vector<net::address> addresses_;
     std::atomic<bool> draining_{false};

@@ -66,8 +66,8 @@ gateway_worker::~gateway_worker() {
     worker_.stop();
 }
 
-result<net::address> gateway_worker::listen_admin(const config::admin_options& options,
-                                                  admin_source from) {
+result<> gateway_worker::listen_admin(net::listening_socket& at,
+                                      const config::admin_options& options, admin_source from) {
     const auto stores = [this] {
         store_map all;
         for (const auto& [name, store] : parts_.stores) all[name] = store.get();
@@ -82,12 +82,12 @@ result<net::address> gateway_worker::listen_admin(const config::admin_options& o
     admin_handler_ = std::make_unique<admin_handler>(std::move(from), std::move(subjects));
     admin_server_ =
         std::make_unique<http::server>(worker_, http::server_settings{}, *admin_handler_);
-    return admin_server_->listen(options.address);
+    return admin_server_->listen(at);
 }
 
 // Services connect from beside the gateway; a change is at most twice the largest session and a
 // patch (session_api.cpp).
-result<net::address> gateway_worker::listen_session_api(const net::address& at) {
+result<> gateway_worker::listen_session_api(net::listening_socket& at) {
     session_api_ = std::make_unique<session_api>(
         [this]() -> session_ways {
             const std::shared_ptr<routes>& now = dispatcher_.current();

@@ -30,15 +30,13 @@ class gateway_worker {
 
     [[nodiscard]] net::worker& worker() noexcept { return worker_; }
 
-    // Before start(), on the gateway's thread: listens. The answer tells the address with its port.
-    [[nodiscard]] result<net::address> listen(const net::address& at,
-                                              const http::door_options& options) {
+    // Before start(), on the gateway's thread.
+    [[nodiscard]] result<> listen(net::listening_socket& at, const http::door_options& options) {
         return server_.listen(at, options);
     }
-    [[nodiscard]] result<net::address> listen_admin(const config::admin_options& at,
-                                                    admin_source from);
-
-    [[nodiscard]] result<net::address> listen_session_api(const net::address& at);
+    [[nodiscard]] result<> listen_admin(net::listening_socket& at,
+                                        const config::admin_options& options, admin_source from);
+    [[nodiscard]] result<> listen_session_api(net::listening_socket& at);
 
     // For connections accepted from now on, by the order of listen().
     void use_doors(const std::vector<http::door_options>& all);

@@ -12,13 +12,15 @@ namespace lethe::gateway {
 namespace {
 
 config::listener_options plain(std::uint16_t port) {
-    return {{"127.0.0.1", port}, std::nullopt, false};
+    config::listener_options out;
+    out.address = {"127.0.0.1", port};
+    return out;
 }
 
 config::listener_options secure(std::uint16_t port, const std::string& file) {
-    net::tls_server_options tls;
-    tls.certificates = {{file}};
-    return {{"127.0.0.1", port}, tls, false};
+    config::listener_options out = plain(port);
+    out.tls.emplace().certificates = {{file}};
+    return out;
 }
 
 std::string file_of(const config::listener_options& one) {

@@ -45,6 +45,7 @@ bool all_zero(std::string_view text) {
 
 bool trusted_peers::contains(std::string_view address) const {
     if (networks_.empty()) return false;
+    if (address == "unix:") return std::ranges::any_of(networks_, &config::network::unix_peers);
     const auto one = config::parse_ip_address(address);
     return one && std::any_of(networks_.begin(), networks_.end(),
                               [&one](const config::network& n) { return n.contains(*one); });

@@ -111,6 +111,12 @@ task<> accept_all(std::shared_ptr<server::impl> in, door& from) {
     }
 }
 
+void open_door(const std::shared_ptr<server::impl>& in, net::listener listener,
+               door_options options) {
+    door& kept = in->doors.emplace_back(std::move(listener), std::move(options));
+    in->worker.spawn(accept_all(in, kept));
+}
+
 task<> close_listeners_soon(std::shared_ptr<server::impl> in) {
     clock& time = in->worker.time();
     // A cancelled sleep means that the worker stops: the listeners are closed all the same.
@@ -136,11 +142,17 @@ server::~server() {
     for (door& one : impl_->doors) one.listener.close();
 }
 
+result<> server::listen(net::listening_socket& at, door_options options) {
+    LETHE_TRY(net::listener made, net::listen(impl_->worker, at));
+    open_door(impl_, std::move(made), std::move(options));
+    return {};
+}
+
 result<net::address> server::listen(const net::address& at, door_options options) {
     LETHE_TRY(net::listener made, net::listen(impl_->worker, at));
-    door& kept = impl_->doors.emplace_back(std::move(made), std::move(options));
-    impl_->worker.spawn(accept_all(impl_, kept));
-    return kept.listener.local();
+    net::address local = made.local();
+    open_door(impl_, std::move(made), std::move(options));
+    return local;
 }
 
 void server::replace_door(std::size_t index, door_options options) {

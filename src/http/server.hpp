@@ -4,6 +4,7 @@
 
 #include "http/filter.hpp"
 #include "http/parser.hpp"
+#include "net/listening.hpp"
 #include "net/tls_server.hpp"
 
 #include <chrono>
@@ -54,7 +55,9 @@ class server {
     server(const server&) = delete;
     server& operator=(const server&) = delete;
 
-    // May be called for several addresses. With port 0 the answer tells the port chosen.
+    // May be called for several sockets.
+    [[nodiscard]] result<> listen(net::listening_socket& at, door_options options = {});
+    // For a server that is alone at a TCP address. With port 0 the answer tells the port chosen.
     [[nodiscard]] result<net::address> listen(const net::address& at, door_options options = {});
     // For connections accepted from now on, at the listener of the index-th listen().
     void replace_door(std::size_t index, door_options options);

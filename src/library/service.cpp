@@ -105,18 +105,15 @@ std::uint16_t service::port() const noexcept {
 
 result<> service::parts::make_workers(worker_list& into, const http::server_settings& settings,
                                       http::handler& end, library::blocking_pool& pool) {
-    net::address at{options.address, options.port};
-    const result<> is_free = net::check_address_free(at);
-    if (is_free.has_error()) return is_free;
+    LETHE_TRY(net::listening_socket at, net::open_listening({options.address, options.port}));
     for (unsigned i = 0; i < count_workers(options.workers); ++i) {
         service_worker& made =
             *into.emplace_back(std::make_unique<service_worker>(i, settings, end));
         library::attach_pool(made.worker, pool);
-        const result<net::address> local = made.server.listen(at);
-        if (local.has_error()) return local.error();
-        at.port = local->port;  // port 0 was given: the others join the first
+        const result<> listening = made.server.listen(at);
+        if (listening.has_error()) return listening;
     }
-    port = at.port;
+    port = at.local().port;
     return {};
 }
 

@@ -1,5 +1,6 @@
 #include "net/address.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace lethe::net {
@@ -43,7 +44,32 @@ result<address> parse_address(std::string_view text) {
     return out;
 }
 
+result<address> parse_peer_address(std::string_view text) {
+    constexpr std::string_view scheme = "unix:";
+    constexpr std::size_t path_bytes_max = 107;  // unix(7), sun_path
+    if (!text.starts_with(scheme)) return parse_address(text);
+    text.remove_prefix(scheme.size());
+    const bool printable =
+        std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7f && c != '"'; });
+    if (!text.starts_with('/') || text.ends_with('/') || text.size() > path_bytes_max || !printable)
+        return LETHE_ERR(errc::malformed);
+    return address{std::string(text), 0, address_kind::path};
+}
+
+result<address> parse_listen_address(std::string_view text) {
+    constexpr std::string_view scheme = "systemd:";
+    if (!text.starts_with(scheme)) return parse_peer_address(text);
+    text.remove_prefix(scheme.size());
+    // systemd.socket(5), FileDescriptorName=
+    const bool printable =
+        std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != ':'; });
+    if (text.empty() || text.size() > 255 || !printable) return LETHE_ERR(errc::malformed);
+    return address{std::string(text), 0, address_kind::inherited};
+}
+
 std::string to_text(const address& a) {
+    if (a.kind == address_kind::path) return "unix:" + a.host;
+    if (a.kind == address_kind::inherited) return "systemd:" + a.host;
     const bool ipv6 = a.host.find(':') != std::string::npos;
     return (ipv6 ? "[" + a.host + "]" : a.host) + ":" + std::to_string(a.port);
 }

@@ -12,6 +12,8 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::address_in_use), "the address is in use by another process",
          condition::conflict},
         {int(errc::cannot_listen), "cannot listen on the address", condition::denied},
+        {int(errc::not_inherited), "the service manager passed no such listening socket",
+         condition::not_found},
         {int(errc::out_of_descriptors), "no file descriptor is left", condition::overloaded},
         {int(errc::tls_failed), "TLS could not be agreed on with the peer", condition::unavailable},
         {int(errc::tls_untrusted), "the peer's certificate is from no authority that is trusted",

@@ -20,6 +20,8 @@ enum class errc {
     address_in_use,
     // The address is not ours to listen on.
     cannot_listen,
+    // The service manager passed no listening socket of that name.
+    not_inherited,
     // The process or the machine has no descriptor left.
     out_of_descriptors,
     // No TLS could be agreed on: the peer speaks none, or no version and cipher that we do.

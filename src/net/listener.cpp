@@ -3,10 +3,7 @@
 #include "net/stream_impl.hpp"
 #include "net/worker_impl.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -14,10 +11,6 @@
 
 namespace lethe::net {
 namespace {
-
-using boost::asio::ip::tcp;
-
-constexpr int backlog = 4096;
 
 bool is_lack_of_room(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -30,11 +23,12 @@ bool would_block(int error) {
 }  // namespace
 
 struct listener::impl final : stoppable, watched {
-    impl(worker& on, descriptor listening, address at)
+    impl(worker& on, descriptor listening, address at, sharing shared_with)
         : watched(on.inside().sockets),
           owner(on),
           socket(std::move(listening)),
-          local(std::move(at)) {
+          local(std::move(at)),
+          with(shared_with) {
         owner.enlist(*this);
     }
     ~impl() {
@@ -42,7 +36,9 @@ struct listener::impl final : stoppable, watched {
         shut();
     }
 
-    [[nodiscard]] bool start() noexcept { return watch(socket.number()); }
+    [[nodiscard]] bool start() noexcept {
+        return with == sharing::none ? watch(socket.number()) : watch_shared(socket.number());
+    }
     void stop_waiting() noexcept override {
         shut();
         wake();
@@ -68,6 +64,7 @@ struct listener::impl final : stoppable, watched {
     worker& owner;
     descriptor socket;
     address local;
+    sharing with;
     suspension accepting;
 };
 
@@ -97,6 +94,8 @@ task<stream> listener::accept() {
 }
 
 void listener::let_no_more_in() noexcept {
+    // A Unix socket's path is gone by now; one of a service manager is for those who come after us.
+    if (impl_->with != sharing::none) return;
     // A packet filter on the socket drops what has the SYN flag: bit 1 of byte 13 of the TCP
     // header.
     std::array<sock_filter, 4> drop_syn = {{
@@ -113,6 +112,8 @@ void listener::let_no_more_in() noexcept {
 std::vector<stream> listener::accept_last() {
     impl& in = *impl_;
     std::vector<stream> out;
+    // Who waits at a socket that others hold too is served by the next process.
+    if (in.with == sharing::with_others) return out;
     while (in.socket.is_open()) {
         descriptor socket(-1);
         if (in.take(socket) != 0) break;
@@ -129,54 +130,8 @@ const address& listener::local() const noexcept {
     return impl_->local;
 }
 
-namespace {
-
-error_code listen_error(int error) {
-    return error == EADDRINUSE ? LETHE_ERR(errc::address_in_use) : LETHE_ERR(errc::cannot_listen);
-}
-
-result<descriptor> open_listening(const address& at, bool share) {
-    boost::system::error_code wrong;
-    const boost::asio::ip::address ip =
-        boost::asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host, wrong);
-    if (wrong) return LETHE_ERR(errc::cannot_listen);
-    const tcp::endpoint endpoint(ip, at.port);
-    descriptor out(::socket(endpoint.protocol().family(),
-                            SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-    if (!out.is_open()) return listen_error(errno);
-    const int on = 1;
-    ::setsockopt(out.number(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (share) ::setsockopt(out.number(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (::bind(out.number(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
-        ::listen(out.number(), backlog) != 0)
-        return listen_error(errno);
-    return out;
-}
-
-std::uint16_t port_of(int socket) {
-    sockaddr_storage own{};
-    socklen_t size = sizeof own;
-    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &size) != 0) return 0;
-    const in_port_t port = own.ss_family == AF_INET6
-                               ? reinterpret_cast<const sockaddr_in6&>(own).sin6_port
-                               : reinterpret_cast<const sockaddr_in&>(own).sin_port;
-    return ntohs(port);
-}
-
-}  // namespace
-
-result<> check_address_free(const address& at) {
-    if (at.port == 0) return {};
-    const result<descriptor> probe = open_listening(at, false);
-    if (probe.has_error()) return probe.error();
-    return {};
-}
-
-result<listener> listen(worker& on, const address& at) {
-    LETHE_TRY(descriptor socket, open_listening(at, true));
-    address local = at;
-    local.port = port_of(socket.number());
-    auto made = std::make_unique<listener::impl>(on, std::move(socket), std::move(local));
+result<listener> accept_at(worker& on, descriptor socket, address local, sharing with) {
+    auto made = std::make_unique<listener::impl>(on, std::move(socket), std::move(local), with);
     if (!made->start()) return LETHE_ERR(errc::cannot_listen);
     return listener(std::move(made));
 }

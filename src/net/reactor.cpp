@@ -47,6 +47,10 @@ bool watched::watch(int socket) noexcept {
     return reactor_.change(EPOLL_CTL_ADD, socket, *this, always);
 }
 
+bool watched::watch_shared(int socket) noexcept {
+    return reactor_.change(EPOLL_CTL_ADD, socket, *this, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
+}
+
 bool watched::watch_writes(int socket) noexcept {
     return reactor_.change(EPOLL_CTL_MOD, socket, *this, always | EPOLLOUT);
 }

@@ -35,6 +35,9 @@ class watched {
 
     // From now on readable_ and writable_ are kept. False: the system has no room for it.
     [[nodiscard]] bool watch(int socket) noexcept;
+    // The same for a listening socket that is in other workers' sets too: not all of them are told
+    // of a connection.
+    [[nodiscard]] bool watch_shared(int socket) noexcept;
     // Also tells when the socket takes bytes again: asked for by those that met a full one.
     [[nodiscard]] bool watch_writes(int socket) noexcept;
     // Before the socket is closed.

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace lethe::net {
 namespace {
@@ -254,6 +255,7 @@ std::string remote_of(int socket) {
     socklen_t size = sizeof peer;
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return {};
+    if (peer.ss_family == AF_UNIX) return "unix:";
     const void* ip = nullptr;
     if (peer.ss_family == AF_INET)
         ip = &reinterpret_cast<const sockaddr_in&>(peer).sin_addr;
@@ -274,14 +276,13 @@ error_code connect_error(int system_error) {
     }
 }
 
-task<stream> connect_to(worker& on, tcp::endpoint endpoint, steady_time deadline) {
-    descriptor socket(::socket(endpoint.protocol().family(),
-                               SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+// `to` is copied: the caller's may be gone when the connection is made.
+task<stream> connect_to(worker& on, sockaddr_storage to, socklen_t to_bytes, steady_time deadline) {
+    descriptor socket(::socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) co_return connect_error(errno);
     const int number = socket.number();
     // A signal does not end a connect that does not wait.
-    const bool done =
-        ::connect(number, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0;
+    const bool done = ::connect(number, reinterpret_cast<const sockaddr*>(&to), to_bytes) == 0;
     if (!done && errno != EINPROGRESS && errno != EINTR) co_return connect_error(errno);
     result<std::unique_ptr<stream::impl>> made = wrap(on, std::move(socket));
     if (made.has_error()) co_return made.error();
@@ -313,14 +314,30 @@ result<std::unique_ptr<stream::impl>> wrap(worker& on, descriptor socket) {
     return made;
 }
 
+namespace {
+
+task<stream> connect_to_path(worker& on, std::string path, steady_time deadline) {
+    sockaddr_un at;
+    if (!to_unix_endpoint(path, at)) co_return LETHE_ERR(errc::connect_failed);
+    sockaddr_storage to{};
+    std::memcpy(&to, &at, sizeof at);
+    co_return co_await connect_to(on, to, sizeof at, deadline);
+}
+
+}  // namespace
+
 task<stream> connect(worker& on, address to, steady_time deadline) {
+    if (to.kind == address_kind::path) co_return co_await connect_to_path(on, to.host, deadline);
     const result<std::vector<tcp::endpoint>> endpoints = co_await resolve(on, to, deadline);
     if (endpoints.has_error()) co_return endpoints.error();
     error_code last = LETHE_ERR(errc::connect_failed);
     for (const tcp::endpoint& endpoint : *endpoints) {
         if (on.stopping()) co_return LETHE_ERR(errc::cancelled);
         if (on.time().steady_now() >= deadline) co_return LETHE_ERR(errc::timeout);
-        result<stream> made = co_await connect_to(on, endpoint, deadline);
+        sockaddr_storage at{};
+        std::memcpy(&at, endpoint.data(), endpoint.size());
+        result<stream> made =
+            co_await connect_to(on, at, static_cast<socklen_t>(endpoint.size()), deadline);
         if (made.has_value()) co_return made;
         last = made.error();
         if (last != condition::unavailable) co_return last;

@@ -65,7 +65,7 @@ class stream {
     // The next close resets the connection, so that the peer cannot take what it has for complete.
     void reset_on_close() noexcept;
 
-    // The peer's IP address, without port.
+    // The peer's IP address, without port; "unix:" at a Unix socket.
     [[nodiscard]] const std::string& remote_address() const noexcept;
 
     // For the other sources of net/ alone.
@@ -75,12 +75,13 @@ class stream {
     std::unique_ptr<impl> impl_;
 };
 
-// Connects by the deadline; nothing was sent when it fails (unknown_host, connect_failed, timeout,
-// cancelled, out_of_descriptors). All addresses of a name are tried in turn.
+// To TCP or a Unix socket. Connects by the deadline; nothing was sent when it fails (unknown_host,
+// connect_failed, timeout, cancelled, out_of_descriptors). All addresses of a name are tried in
+// turn.
 [[nodiscard]] task<stream> connect(worker& on, address to, steady_time deadline);
 
-// One worker's end of a listening address. Several workers listen on one address side by side
-// (SO_REUSEPORT), the kernel spreads the connections.
+// One worker's end of a listening address. Several workers listen on one TCP address side by side
+// (SO_REUSEPORT), the kernel spreads the connections; of other sockets whoever is free takes them.
 class listener {
  public:
     struct impl;
@@ -105,8 +106,7 @@ class listener {
     std::unique_ptr<impl> impl_;
 };
 
-// Fails with address_in_use when another process listens there: call before the first listen().
-[[nodiscard]] result<> check_address_free(const address& at);
+// For a worker that is alone at a TCP address; several: listening.hpp.
 [[nodiscard]] result<listener> listen(worker& on, const address& at);
 
 }  // namespace lethe::net

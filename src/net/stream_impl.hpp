@@ -8,6 +8,9 @@
 #include "net/tls_layer.hpp"
 #include "net/worker_impl.hpp"
 
+#include <sys/un.h>
+
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +67,14 @@ struct stream::impl final : timer, stoppable, watched {
 
 // A stream over a connected socket that does not block. Error: out_of_descriptors.
 [[nodiscard]] result<std::unique_ptr<stream::impl>> wrap(worker& on, descriptor socket);
+
+// Who else accepts from a listening socket.
+enum class sharing : std::uint8_t { none, with_workers, with_others };
+// The listener of one worker at a socket that does not block.
+[[nodiscard]] result<listener> accept_at(worker& on, descriptor socket, address local,
+                                         sharing with);
+// False: the path is too long.
+[[nodiscard]] bool to_unix_endpoint(const std::string& path, sockaddr_un& into) noexcept;
 
 // For a stream with a tls_layer; the handshake by the deadline that the stream has.
 [[nodiscard]] task<> shake_hands(stream::impl& in);

@@ -34,7 +34,7 @@ double mixed(std::uint64_t key, std::uint64_t place) {
 balancer::balancer(const options& of, std::function<std::uint64_t()> random)
     : options_(of), random_(std::move(random)), state_(of.replicas.size()) {
     for (std::size_t i = 0; i < state_.size(); ++i)
-        state_[i].place = stable_hash(to_authority(of.replicas[i]));
+        state_[i].place = stable_hash(to_text(of.replicas[i]));
     // Workers and processes start at different places, or the first replica gets all first
     // requests.
     state_[random_() % state_.size()].credit = 1;

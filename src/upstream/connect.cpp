@@ -20,7 +20,8 @@ result<std::optional<net::tls_client>> make_tls(const options& of, std::string& 
 
 task<net::stream> connect(net::worker& on, const replica& to,
                           const std::optional<net::tls_client>& with, steady_time deadline) {
-    net::address at{to.host, to.port};
+    const auto kind = is_path(to) ? net::address_kind::path : net::address_kind::tcp;
+    net::address at{to.host, to.port, kind};
     if (!to.secure) return net::connect(on, std::move(at), deadline);
     LETHE_ASSERT(with.has_value());
     return net::connect_tls(on, std::move(at), *with, deadline);

@@ -45,7 +45,7 @@ void append_extended(std::string& out, std::string_view name, const http::fields
     out += "\r\n";
 }
 
-// RFC 7239 section 6: an IPv6 address is quoted and in brackets.
+// RFC 7239 section 6: an IPv6 address is quoted and in brackets, a peer without an address unknown.
 void append_forwarded(std::string& out, const http::exchange& x) {
     out += "Forwarded: ";
     for (const field_line& line : x.request.header)
@@ -53,9 +53,10 @@ void append_forwarded(std::string& out, const http::exchange& x) {
             out += line.value;
             out += ", ";
         }
-    const bool is_v6 = x.remote_address.find(':') != std::string_view::npos;
+    const bool is_path = x.remote_address == "unix:";
+    const bool is_v6 = !is_path && x.remote_address.find(':') != std::string_view::npos;
     out += is_v6 ? "for=\"[" : "for=";
-    out += x.remote_address;
+    out += is_path ? "unknown" : x.remote_address;
     if (is_v6) out += "]\"";
     out += x.secure ? ";proto=https" : ";proto=http";
     if (!x.request.authority.empty()) {

@@ -79,7 +79,7 @@ task<> health_checker::watch(std::shared_ptr<shared> with, std::size_t replica) 
             log::warn(
                 healthy ? "upstream.replica_healthy" : "upstream.replica_unhealthy",
                 {{"upstream", with->what.name},
-                 {"replica", to_authority(with->what.replicas[replica])},
+                 {"replica", to_text(with->what.replicas[replica])},
                  {"error", answered.has_error() ? describe(answered.error()) : std::string()}});
             with->report(replica, healthy);
         }

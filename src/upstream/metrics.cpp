@@ -36,7 +36,7 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
     for (const replica& one : of.replicas)
         healthy.push_back(&in.make_gauge("lethe_upstream_replica_healthy",
                                          "1 when the replica's last health checks were good.",
-                                         {{"upstream", of.name}, {"replica", to_authority(one)}}));
+                                         {{"upstream", of.name}, {"replica", to_text(one)}}));
 }
 
 }  // namespace lethe::upstream

@@ -50,7 +50,9 @@ struct tls_options {
 
 // One place that answers, spoken to in HTTP/1.1.
 struct replica {
-    std::string host;  // a name, an IPv4 address or an IPv6 address without brackets
+    // A name, an IPv4 address, an IPv6 address without brackets, or the path of a Unix socket,
+    // which begins with '/'.
+    std::string host;
     std::uint16_t port = 80;
     // Its part of the requests, in proportion to those of the others; 1 to 1000.
     std::uint32_t weight = 1;
@@ -59,11 +61,21 @@ struct replica {
     bool operator==(const replica&) const = default;
 };
 
-// "127.0.0.1:9001", "[::1]:9001": fit for a Host field and for logs.
+[[nodiscard]] inline bool is_path(const replica& one) {
+    return one.host.starts_with('/');
+}
+
+// "127.0.0.1:9001", "[::1]:9001", "localhost" for a path: fit for a Host field.
 [[nodiscard]] inline std::string to_authority(const replica& one) {
+    if (is_path(one)) return "localhost";
     const bool is_v6 = one.host.find(':') != std::string::npos;
     const std::string port = ":" + std::to_string(one.port);
     return is_v6 ? "[" + one.host + "]" + port : one.host + port;
+}
+
+// The same, but "unix:/run/shop.sock" for a path: for people and logs.
+[[nodiscard]] inline std::string to_text(const replica& one) {
+    return is_path(one) ? "unix:" + one.host : to_authority(one);
 }
 
 // Asks every replica on a schedule; a replica is in use again once it answers.

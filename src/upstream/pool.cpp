@@ -99,7 +99,7 @@ pool::pool(net::worker& on, options what, std::optional<net::tls_client> tls)
       budget_(options_.retries),
       kept_(options_.replicas.size()),
       room_(on) {
-    for (const replica& one : options_.replicas) authorities_.push_back(to_authority(one));
+    for (const replica& one : options_.replicas) authorities_.push_back(to_text(one));
 }
 
 pool::~pool() = default;

@@ -33,18 +33,29 @@ void running_gateway::rewrite(std::string rest) {
     for (std::size_t at = 0; (at = rest.find("${DIR}")) != std::string::npos;)
         rest.replace(at, 6, folder.path().string());
     std::ofstream out(folder.path() / "lethe.yaml");
-    out << "listen: [{address: \"127.0.0.1:" << port << "\"" << listener_options << "}]\n"
+    const std::string at = address.empty() ? "127.0.0.1:" + std::to_string(port) : address;
+    out << "listen: [{address: \"" << at << "\"" << listener_options << "}]\n"
         << "admin: {address: \"127.0.0.1:" << admin_port << "\", api_token: " << api_token << "}\n"
         << "workers: 2\n"
         << rest;
 }
 
 std::vector<std::string> running_gateway::command() const {
-    return {lethe_binary(), "serve", "-c", (folder.path() / "lethe.yaml").string()};
+    std::vector<std::string> out = {lethe_binary(), "serve", "-c",
+                                    (folder.path() / "lethe.yaml").string()};
+    if (variables.empty()) return out;
+    // The shell's number is that of the program it becomes.
+    std::string script = "export LISTEN_PID=$$";
+    for (const std::string& one : variables) script += " '" + one + "'";
+    out.insert(out.begin(), {"/bin/sh", "-c", script + "; exec \"$@\"", "sh"});
+    return out;
 }
 
 bool running_gateway::start() {
-    process_.emplace(process_options{.command = command(), .output = folder.path() / "log"});
+    process_.emplace(process_options{.command = command(),
+                                     .output = folder.path() / "log",
+                                     .working_folder = {},
+                                     .third = third});
     for (int i = 0; i < 1000; ++i) {
         client probe(admin_port, std::chrono::seconds{2});
         if (probe.get("/readyz").status == 200) return true;

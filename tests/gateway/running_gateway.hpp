@@ -37,6 +37,11 @@ class running_gateway {
 
     std::uint16_t port = 0;
     std::uint16_t admin_port = 0;
+    // Where clients connect; "": 127.0.0.1 and the port. Written by rewrite().
+    std::string address;
+    // What a service manager gives it: its number 3, and variables such as "LISTEN_FDNAMES=web".
+    int third = -1;
+    std::vector<std::string> variables;
     // More of the listener, such as ", tls: {…}"; written by rewrite().
     std::string listener_options;
     temporary_folder folder{"lethe-gateway-test"};

@@ -213,7 +213,8 @@ TEST_F(GatewayTls, WithoutKeysAProcessResumesItsOwnAlsoBehindAReload) {
     gateway_.running().send(SIGHUP);
     ASSERT_TRUE(gateway_.wait_for_event("gateway.reloaded"));
     for (int worker = 0; worker < 4; ++worker) {
-        const tls_visitor again(gateway_.port, {.resumes = session.get()});
+        tls_visitor again(gateway_.port, {.resumes = session.get()});
+        EXPECT_TRUE(contains(ask(again), "fine"));
         EXPECT_TRUE(again.resumed()) << "by any worker";
     }
     EXPECT_EQ(metric("lethe_tls_handshakes_resumed_total"), "4");

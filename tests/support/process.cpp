@@ -46,7 +46,7 @@ bool is_free(std::uint16_t port) {
 }
 
 // Runs in the child between fork and exec: nothing but system calls.
-[[noreturn]] void become(char* const* arguments, const char* output, const char* folder,
+[[noreturn]] void become(char* const* arguments, const char* output, const char* folder, int third,
                          pid_t parent) {
     // The parent may have died before the request to die with it was made.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(127);
@@ -61,8 +61,9 @@ bool is_free(std::uint16_t port) {
     ::dup2(in, 0);
     ::dup2(out, 1);
     ::dup2(out, 2);
+    if (third >= 0) ::dup2(third, 3);
     // Sockets and files of the parent's other threads are none of the child's business.
-    ::close_range(3, ~0U, 0);
+    ::close_range(third >= 0 ? 4 : 3, ~0U, 0);
     if (folder != nullptr && ::chdir(folder) != 0) ::_exit(127);
     ::execv(arguments[0], arguments);
     constexpr char message[] = "cannot execute the program\n";
@@ -129,7 +130,8 @@ process::process(const process_options& options) {
     const pid_t made = ::fork();
     if (made < 0) fail("fork");
     if (made == 0)
-        become(arguments.data(), output.c_str(), folder.empty() ? nullptr : folder.c_str(), parent);
+        become(arguments.data(), output.c_str(), folder.empty() ? nullptr : folder.c_str(),
+               options.third, parent);
     id_ = made;
 }
 

@@ -43,6 +43,7 @@ struct process_options {
     std::vector<std::string> command;  // the program's path, then its arguments
     std::filesystem::path output;      // gets standard output and error, appended; "": /dev/null
     std::filesystem::path working_folder = {};  // "": the caller's
+    int third = -1;  // a descriptor that it has as its number 3; below 0: none
 };
 
 // Killed (SIGKILL) when it goes out of scope and when the thread that started it ends, however that

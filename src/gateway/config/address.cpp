@@ -43,10 +43,11 @@ bool is_zero_after(const ip_address& one, std::uint8_t bits) noexcept {
 }  // namespace
 
 bool network::contains(const ip_address& one) const noexcept {
-    return same_start(first, one, prefix_bits);
+    return !unix_peers && same_start(first, one, prefix_bits);
 }
 
 std::optional<network> parse_network(std::string_view text) {
+    if (text == "unix") return network{std::string(text), {}, 128, true};
     const std::size_t slash = text.find('/');
     const std::string_view address = text.substr(0, slash);
     const auto first = parse_ip_address(address);

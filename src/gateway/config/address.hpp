@@ -25,6 +25,7 @@ struct network {
     std::string text;  // as written: "10.0.0.0/8"
     ip_address first;
     std::uint8_t prefix_bits = 128;  // of the IPv6 form
+    bool unix_peers = false;         // whoever connects to a Unix socket, and no IP address
 
     [[nodiscard]] bool contains(const ip_address& one) const noexcept;
     bool operator==(const network&) const = default;
@@ -33,7 +34,7 @@ struct network {
     return one.text;
 }
 
-// "10.0.0.0/8", "::1"; bits behind the prefix must be zero.
+// "10.0.0.0/8", "::1", "unix"; bits behind the prefix must be zero.
 [[nodiscard]] std::optional<network> parse_network(std::string_view text);
 
 }  // namespace lethe::gateway::config

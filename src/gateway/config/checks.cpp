@@ -32,6 +32,8 @@ bool is_any(const std::string& host) {
 
 // Whether one cannot listen on both.
 bool collide(const net::address& a, const net::address& b) {
+    const bool tcp = a.kind == net::address_kind::tcp && b.kind == net::address_kind::tcp;
+    if (!tcp) return a == b;
     if (a.port != b.port || a.port == 0) return false;
     return parse_ip_address(a.host) == parse_ip_address(b.host) || is_any(a.host) || is_any(b.host);
 }
@@ -56,6 +58,10 @@ void check_session_listener(const configuration& of, reader& with) {
 }
 
 void check_listener(const configuration& of, std::size_t index, reader& with) {
+    const bool has_path = of.listen[index].address.kind == net::address_kind::path;
+    if (!has_path && with.is_given(path_of("listen", index, "mode")))
+        with.fail_later(path_of("listen", index, "mode"), "there is no Unix socket that it is for",
+                        "expected an address such as unix:/run/lethe/lethe.sock");
     const std::string path = path_of("listen", index, "tls");
     const std::optional<net::tls_server_options>& tls = of.listen[index].tls;
     if (of.listen[index].proxy_protocol && of.trusted_proxies.empty())
@@ -127,7 +133,7 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
         for (std::size_t k = 0; k < i; ++k)
             if (all[i].host == all[k].host && all[i].port == all[k].port && !all[i].host.empty())
                 with.fail_later(path_of(path_of("upstreams", index, "replicas"), i),
-                                fmt::format("replicas[{}] is {} already", k, to_authority(all[i])),
+                                fmt::format("replicas[{}] is {} already", k, to_text(all[i])),
                                 "expected each replica once");
     const upstream::options& one = of.upstreams[index];
     check_upstream_tls(one, path_of("upstreams", index, "tls"), with);

@@ -22,7 +22,9 @@
 namespace lethe::gateway::config {
 
 struct listener_options {
-    net::address address;  // an IP address; port 0: the system chooses
+    // An IP address (port 0: the system chooses), a path or the name of an inherited socket.
+    net::address address;
+    unsigned unix_mode = 0660;  // of a path
     // Paths made absolute. Without ticket keys the process has one of its own. nullopt: plain HTTP.
     std::optional<net::tls_server_options> tls;
     bool proxy_protocol = false;  // connections begin with a PROXY header of a trusted proxy

@@ -145,7 +145,8 @@ std::vector<std::string> changes_needing_restart(const configuration& old,
                                                  const configuration& fresh) {
     std::vector<std::string> out;
     const auto same_listener = [](const listener_options& a, const listener_options& b) {
-        return a.address == b.address && a.tls.has_value() == b.tls.has_value();
+        return a.address == b.address && a.unix_mode == b.unix_mode &&
+               a.tls.has_value() == b.tls.has_value();
     };
     if (!std::equal(old.listen.begin(), old.listen.end(), fresh.listen.begin(), fresh.listen.end(),
                     same_listener))

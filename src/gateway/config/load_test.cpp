@@ -112,6 +112,25 @@ TEST(LoadConfig, HashGoesByWhatIsSaid) {
     }
 }
 
+TEST(LoadConfig, UnixSocketsAndThoseOfSystemd) {
+    const outcome got = parse(
+        "listen: [{address: \"unix:/run/a.sock\", mode: 0666}, {address: \"unix:/b\"}, {address: "
+        "\"systemd:web\"}]\n"
+        "upstreams: [{name: shop, replicas: [\"unix:/run/shop.sock\"]}]\n"
+        "trusted_proxies: [unix]\n"
+        "routes: [{match: {prefix: /}, upstream: shop}]\n");
+    ASSERT_TRUE(got.made) << got.text;
+    const std::vector<listener_options>& listen = got.made->listen;
+    ASSERT_EQ(listen.size(), 3U);
+    EXPECT_EQ(net::to_text(listen[0].address), "unix:/run/a.sock");
+    EXPECT_EQ(listen[0].unix_mode, 0666U);
+    EXPECT_EQ(listen[1].unix_mode, 0660U);
+    EXPECT_EQ(listen[2].address.kind, net::address_kind::inherited);
+    EXPECT_EQ(to_text(got.made->upstreams.at(0).replicas.at(0)), "unix:/run/shop.sock");
+    EXPECT_TRUE(got.made->trusted_proxies.at(0).unix_peers);
+    EXPECT_FALSE(got.made->trusted_proxies.at(0).contains(*parse_ip_address("::")));
+}
+
 TEST(LoadConfig, TlsOfListenersAndToReplicas) {
     const outcome got = parse(
         "listen:\n"

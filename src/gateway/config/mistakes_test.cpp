@@ -92,7 +92,7 @@ TEST(ConfigMistakes, ValuesOfTheWrongKindAreRefused) {
          "9:15: log.access: \"stdot\" is not a choice here, did you mean 'stdout'?"},
         {with("trusted_proxies: [10.0.0.1/8]\n"),
          "9:19: trusted_proxies[0]: \"10.0.0.1/8\" is not an address or a network, expected an "
-         "address or a network such as 10.0.0.0/8 (bits behind the prefix must be zero)"},
+         "address or a network such as 10.0.0.0/8, or unix (bits behind the prefix must be zero)"},
         {with("sessions: {cookie_name: __Host-x, cookie_secure: false}\n"),
          "9:1: sessions: browsers refuse a cookie named __Host-x that is not secure: set "
          "cookie_secure to true, or choose a name without that prefix"},
@@ -167,11 +167,15 @@ TEST(ConfigMistakes, AddressesAndReplicas) {
         return "listen: [{address: \"" + listen + "\"}]\nupstreams: [{name: shop, replicas: [\"" +
                replica + "\"]}]\nroutes:\n" + root_route;
     };
-    const std::string address = ", expected an address of the form 127.0.0.1:8080, [::1]:8080";
-    const std::string url = ", expected a URL of the form http://host:port or https://host:port";
+    const std::string address =
+        ", expected an address of the form 127.0.0.1:8080, [::1]:8080, unix:/run/lethe/lethe.sock "
+        "or systemd:NAME";
+    const std::string url =
+        ", expected a URL of the form http://host:port, https://host:port or unix:/run/shop.sock";
     const std::string good = "127.0.0.1:80";
     std::vector<row> rows;
-    for (const std::string bad : {"127.0.0.1", "127.0.0.1:70000", ":8080", "::1:80", "[::1:80"})
+    for (const std::string bad : {"127.0.0.1", "127.0.0.1:70000", ":8080", "::1:80", "[::1:80",
+                                  "unix:lethe.sock", "systemd:"})
         rows.push_back({with(bad, "http://a"),
                         "1:20: listen[0].address: \"" + bad + "\" is not an address" + address});
     rows.push_back({with("shop.example:80", "http://a"),
@@ -219,12 +223,12 @@ TEST(ConfigMistakes, Balancing) {
          "3:55: upstreams[0].replicas[0].weight: \"0\" is out of range, expected a whole number "
          "from 1 to 1000\n"
          "3:59: upstreams[0].replicas[1].url: is missing, expected a URL of the form "
-         "http://host:port or https://host:port\n"
+         "http://host:port, https://host:port or unix:/run/shop.sock\n"
          "3:90: upstreams[0].replicas[2].wait: there is no such option, expected url or weight"},
     });
 }
 
-TEST(ConfigMistakes, TlsAndProxyHeaders) {
+TEST(ConfigMistakes, TlsProxyHeadersAndUnixSockets) {
     const auto listener = [](const std::string& tls) {
         return "listen: [{address: \"127.0.0.1:1\", tls: " + tls +
                "}]\nupstreams: [{name: shop, replicas: [\"http://a\"]}]\n"
@@ -255,6 +259,16 @@ TEST(ConfigMistakes, TlsAndProxyHeaders) {
          "replicas: [\"http://a\"]}]\nroutes: [{match: {prefix: /}, upstream: shop}]\n",
          "1:51: listen[0].proxy_protocol: there is no proxy whose word is believed, expected its "
          "address in trusted_proxies"},
+        {"listen: [{address: \"127.0.0.1:1\", mode: \"0666\"}, {address: \"unix:/a\", mode: 666}, "
+         "{address: \"unix:/a\"}]\nupstreams: [{name: shop, replicas: [\"unix:shop.sock\"]}]\n"
+         "routes: [{match: {prefix: /}, upstream: shop}]\n",
+         "1:41: listen[0].mode: there is no Unix socket that it is for, expected an address such "
+         "as "
+         "unix:/run/lethe/lethe.sock\n"
+         "1:77: listen[1].mode: \"666\" is not a mode, expected four octal digits such as 0660\n"
+         "1:93: listen[2].address: listen[1] takes that address already, expected another port\n"
+         "2:37: upstreams[0].replicas[0]: \"unix:shop.sock\" is not the path of a Unix socket, "
+         "expected a URL of the form http://host:port, https://host:port or unix:/run/shop.sock"},
         {upstream("http://a", "{name: b}"),
          "2:50: upstreams[0].tls: there is no replica that it is for, expected a replica whose "
          "URL begins with https://"},

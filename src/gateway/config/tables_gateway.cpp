@@ -1,8 +1,6 @@
 // The tables of what concerns the gateway as a whole, and the root, which holds all sections.
 #include "gateway/config/file_path.hpp"
-#include "gateway/config/listen_address.hpp"
 #include "gateway/config/tables.hpp"
-#include "net/address.hpp"
 #include "store/open.hpp"
 
 #include <algorithm>
@@ -13,35 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-template <class Options>
-void add_address(table<Options>& t, std::string address_text, std::string example) {
-    t.add({.name = "address",
-           .text = std::move(address_text),
-           .example = std::move(example),
-           .required = true,
-           .reload = reload_rule::restart},
-          &Options::address, listen_address());
-}
-
-bool is_api_token(std::string_view text) {
-    constexpr std::size_t bytes_min = 16;
-    return text.size() >= bytes_min &&
-           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
-}
-
-// A mistake in it is told without showing it.
-codec<std::string> api_token() {
-    const std::string words = "16 or more visible ASCII characters";
-    codec<std::string> made = text(words);
-    made.read = [words](reader& with, const place& at, std::string& to) {
-        if (want_scalar(with, at, words) == nullptr) return;
-        if (!is_api_token(at.value.text))
-            return with.fail(at, "is too short, or has other characters", "expected " + words);
-        to = at.value.text;
-    };
-    return made;
-}
 
 codec<std::uint32_t> workers() {
     shape number{.kind = value_kind::integer, .minimum = 1, .maximum = 1024};
@@ -144,7 +113,7 @@ codec<std::map<std::string, store_options>> stores() {
 }
 
 codec<network> trusted_network() {
-    const std::string words = "an address or a network such as 10.0.0.0/8";
+    const std::string words = "an address or a network such as 10.0.0.0/8, or unix";
     shape what{.kind = value_kind::text, .words = words};
     return {what,
             [words](reader& with, const place& at, network& to) {
@@ -196,47 +165,6 @@ const table<session::key_source>& session_key_table() {
                .example = "\"hM3kN1m4f1hYv0M8o3sJm4m0r8xJc4nUe0d2u7zq8mE=\"",
                .sensitive = true},
               &key_source::text, key_text());
-        return t;
-    }();
-    return made;
-}
-
-const table<listener_options>& listener_table() {
-    static const table<listener_options> made = [] {
-        table<listener_options> t("listener", "`listen[]`",
-                                  "Where clients connect, by HTTP/1.1, plain or in TLS.");
-        add_address(t,
-                    "An IP address and a port; `0.0.0.0` and `[::]`: every address of the machine; "
-                    "port `0`: the system chooses, and the log tells.",
-                    "\"127.0.0.1:8080\"");
-        t.add({.name = "tls",
-               .text = "Clients speak TLS there, and nothing else ([how](tls.md)). What its files "
-                       "hold is taken over when they change; on reload, the options too.",
-               .example = "{certificates: [{file: shop.pem, key_file: shop.key}]}"},
-              &listener_options::tls, optional_of(section(listener_tls_table())));
-        t.add({.name = "proxy_protocol",
-               .text = "Each connection begins with a PROXY header, version 1 or 2, of one of "
-                       "`trusted_proxies` ([what that means](http.md#proxies-in-front)); any other "
-                       "is closed.",
-               .example = "true"},
-              &listener_options::proxy_protocol, boolean());
-        return t;
-    }();
-    return made;
-}
-
-const table<admin_options>& admin_table() {
-    static const table<admin_options> made = [] {
-        table<admin_options> t("admin", "`admin`",
-                               "Where `/healthz`, `/readyz` and `/metrics` are answered: whoever "
-                               "can connect can read them. With `api_token`, `/lethe/v1/` too.");
-        add_address(t, "As for `listen`.", "\"127.0.0.1:9901\"");
-        t.add({.name = "api_token",
-               .text = "What callers of `/lethe/v1/` show as `Authorization: Bearer …`. Without it "
-                       "nobody may call. Best `${NAME}` from the environment.",
-               .example = "\"3b1f8c0e9d7a4c52\"",
-               .reload = reload_rule::restart},
-              &admin_options::api_token, api_token());
         return t;
     }();
     return made;

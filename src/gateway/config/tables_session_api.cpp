@@ -9,30 +9,6 @@ namespace lethe::gateway::config {
 
 namespace {
 
-constexpr const char* address_words = "an address of the form 127.0.0.1:8080, [::1]:8080";
-
-}  // namespace
-
-codec<net::address> listen_address() {
-    shape what{.kind = value_kind::text, .words = address_words, .pattern = ":[0-9]{1,5}$|\\$\\{"};
-    return {what,
-            [](reader& with, const place& at, net::address& to) {
-                if (want_scalar(with, at, address_words) == nullptr) return;
-                result<net::address> parsed = net::parse_address(at.value.text);
-                if (parsed.has_error())
-                    return with.fail_value(at, "is not an address", address_words);
-                if (parsed->host == "localhost") parsed->host = "127.0.0.1";
-                if (!parse_ip_address(parsed->host))
-                    return with.fail_value(at,
-                                           "names a host, and one can listen on an IP address only",
-                                           address_words);
-                to = *std::move(parsed);
-            },
-            [](const net::address&) { return boost::json::value(); }};
-}
-
-namespace {
-
 // A mistake in it is told without showing it.
 codec<std::string> handle_key() {
     const std::string words = "32 to 256 visible ASCII characters";
@@ -71,7 +47,7 @@ const table<session_api_options>& session_api_table() {
                .text = "As for `listen`; `127.0.0.1:3500` without it.",
                .example = "\"127.0.0.1:3500\"",
                .reload = reload_rule::restart},
-              &session_api_options::address, listen_address());
+              &session_api_options::address, tcp_address());
         t.add({.name = "url",
                .text = "What services find the address under: `Lethe-Session-Url` begins with it. "
                        "`http://` and the address without it. Where it leads to several gateways, "

@@ -11,10 +11,18 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr const char* replica_words = "a URL of the form http://host:port or https://host:port";
+constexpr const char* replica_words =
+    "a URL of the form http://host:port, https://host:port or unix:/run/shop.sock";
 
 // "http://127.0.0.1:9001"; the mistake when it is not one.
 std::string read_replica(std::string_view url, upstream::replica& to) {
+    if (url.starts_with("unix:")) {
+        const result<net::address> path = net::parse_peer_address(url);
+        if (path.has_error()) return "is not the path of a Unix socket";
+        to.host = path->host;
+        to.port = 0;
+        return {};
+    }
     to.secure = url.starts_with("https://");
     if (!to.secure && !url.starts_with("http://")) return "is not a replica";
     std::string_view rest = url.substr(to.secure ? 8 : 7);
@@ -39,7 +47,7 @@ std::string read_replica(std::string_view url, upstream::replica& to) {
 codec<upstream::replica> replica_url() {
     shape what{.kind = value_kind::text,
                .words = replica_words,
-               .pattern = "^https?://[^/?#@]+/?$|\\$\\{"};
+               .pattern = "^https?://[^/?#@]+/?$|^unix:/.+|\\$\\{"};
     return {what,
             [](reader& with, const place& at, upstream::replica& to) {
                 if (want_scalar(with, at, replica_words) == nullptr) return;
@@ -50,7 +58,8 @@ codec<upstream::replica> replica_url() {
 }
 
 const char* const replicas_words =
-    "a list of at least one URL of the form http://host:port or https://host:port";
+    "a list of at least one URL of the form http://host:port, https://host:port or "
+    "unix:/run/shop.sock";
 
 // A URL, or a map with one and more.
 codec<upstream::replica> replica() {
