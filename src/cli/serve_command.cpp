@@ -1,6 +1,7 @@
 #include "cli/serve_command.hpp"
 
 #include "base/log.hpp"
+#include "cli/upgrade.hpp"
 #include "gateway/config/load.hpp"
 #include "gateway/gateway.hpp"
 #include "net/service_manager.hpp"
@@ -21,7 +22,7 @@ namespace config = gateway::config;
 sigset_t block_signals() {
     sigset_t wanted;
     sigemptyset(&wanted);
-    for (const int one : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, one);
+    for (const int one : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&wanted, one);
     pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     return wanted;
@@ -89,21 +90,31 @@ int serve(const std::string& file) {
     for (const net::address& at : running->addresses())
         log::info("gateway.listening", {{"address", net::to_text(at)}, {"config", file}});
     net::tell_service_manager("READY=1");
+    running->take_over();
+    upgrade next(file);
 
     while (true) {
         const timespec until_next_look{.tv_sec = 1, .tv_nsec = 0};
-        const int signal = sigtimedwait(&signals, nullptr, &until_next_look);
+        siginfo_t from{};
+        const int signal = sigtimedwait(&signals, &from, &until_next_look);
         running->follow_certificates();
+        next.look();
+        if (signal == SIGUSR2) next.start(*running);
         if (signal == SIGHUP) {
             net::tell_of_reload();
             reload(*running, file);
             net::tell_service_manager("READY=1");
         }
-        if (signal == SIGTERM || signal == SIGINT) break;
+        const bool replaced = signal == SIGUSR1 && from.si_pid == next.successor();
+        if (replaced || signal == SIGTERM || signal == SIGINT) break;
     }
-    log::info("gateway.draining");
-    net::tell_service_manager("STOPPING=1");
-    const bool clean = running->drain(asked_to_hurry);
+    next.look();
+    const bool replaced = next.successor() > 0;
+    log::info("gateway.draining", {{"successor", replaced ? next.successor() : 0}});
+    net::tell_service_manager(replaced ? "MAINPID=" + std::to_string(next.successor())
+                                       : std::string("STOPPING=1"));
+    const bool clean = running->drain(asked_to_hurry, replaced ? http::server::sockets::handed_over
+                                                               : http::server::sockets::ours);
     running.reset();
     log::info("gateway.stopped", {{"clean", clean}});
     log::stop();
@@ -122,7 +133,10 @@ void add_serve_command(CLI::App& app, int& exit_code) {
         "Signals:\n"
         "  SIGTERM, SIGINT  stop accepting, finish what is under way, exit 0; a second one does "
         "not wait\n"
-        "  SIGHUP           read the configuration again; a file with mistakes changes nothing\n\n"
+        "  SIGHUP           read the configuration again; a file with mistakes changes nothing\n"
+        "  SIGUSR2          start the binary anew, which takes over the listening sockets; nobody "
+        "is "
+        "refused\n\n"
         "Examples:\n"
         "  lethe serve -c lethe.yaml\n"
         "  lethe config check lethe.yaml && kill -HUP $(pidof lethe)");

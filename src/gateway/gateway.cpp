@@ -57,14 +57,15 @@ std::size_t worker_count(const config::configuration& of) {
 }
 
 std::shared_ptr<const session::handle_keys> make_handle_keys(const config::configuration& from,
-                                                             const std::string& own_key) {
+                                                             const secret& own_key) {
     if (!from.session_api) return nullptr;
     const std::vector<std::string>& given = from.session_api->keys;
-    return std::make_shared<session::handle_keys>(given.empty() ? std::vector{own_key} : given);
+    return std::make_shared<session::handle_keys>(
+        given.empty() ? std::vector{std::string(own_key.reveal())} : given);
 }
 
 result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configuration from,
-                                                              const std::string& own_handle_key,
+                                                              const secret& own_handle_key,
                                                               std::string& why) {
     auto out = std::make_shared<shared_parts>();
     identity::loaded_issuers loaded = identity::load_issuers(from.issuers);
@@ -132,9 +133,7 @@ error_code make_error_code(errc e) noexcept {
 
 result<std::unique_ptr<gateway>> gateway::start(config::configuration with, std::string& why) {
     std::unique_ptr<gateway> made(new gateway());
-    const auto random = make_secure_random();
-    made->own_handle_key_ = random->bytes(session::handle_key_bytes_min);
-    made->own_ticket_key_ = secret(random->bytes(session::handle_key_bytes_min));
+    made->make_own_keys();
     LETHE_TRY(made->shared_, make_shared_parts(std::move(with), made->own_handle_key_, why));
     const result<> opened = made->open_stores(why);
     if (opened.has_error()) return opened.error();
@@ -158,6 +157,29 @@ gateway::~gateway() {
     for (const auto& one : workers_) one->worker().stop();
     for (const auto& [name, engine] : stores_) engine->close();
     workers_.clear();
+}
+
+// A process that takes over goes on with the giver's: what those sealed still opens.
+void gateway::make_own_keys() {
+    constexpr std::size_t key_bytes = session::handle_key_bytes_min;
+    secret both = net::take_handed_keys();
+    if (both.reveal().size() != 2 * key_bytes)
+        both = secret(make_secure_random()->bytes(2 * key_bytes));
+    own_handle_key_ = secret(std::string(both.reveal().substr(0, key_bytes)));
+    own_ticket_key_ = secret(std::string(both.reveal().substr(key_bytes)));
+}
+
+net::hand_over gateway::to_hand_over() const {
+    net::hand_over out;
+    for (const net::listening_socket& one : sockets_) one.add_to(out);
+    out.keys =
+        secret(std::string(own_handle_key_.reveal()) + std::string(own_ticket_key_.reveal()));
+    return out;
+}
+
+void gateway::take_over() {
+    for (net::listening_socket& one : sockets_) one.adopt();
+    net::tell_giver();
 }
 
 result<> gateway::open_stores(std::string& why) {
@@ -189,6 +211,13 @@ result<net::address> gateway::listen_at(const net::address& at, unsigned unix_mo
             why = why_cannot_listen(at, listening.error());
             return listening.error();
         }
+    }
+    if (!kept.all_taken()) {
+        why = fmt::format(
+            "cannot take over {}: the process before had more workers. An upgrade needs as many or "
+            "more; for fewer, restart.",
+            net::to_text(at));
+        return LETHE_ERR(errc::cannot_start);
     }
     return kept.local();
 }
@@ -331,7 +360,7 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
 }
 
 // Services need their sessions until their last answer: that listener drains behind the others.
-bool gateway::drained() {
+bool gateway::drained(http::server::sockets who) {
     const auto all = [this](auto question) {
         return std::all_of(workers_.begin(), workers_.end(), [question](const auto& one) {
             return ask_worker(one->worker(), [&one, question] { return (*one.*question)(); });
@@ -340,17 +369,20 @@ bool gateway::drained() {
     if (!all(&gateway_worker::drained)) return false;
     if (!std::exchange(draining_session_api_, true))
         for (const auto& one : workers_)
-            ask_worker(one->worker(), [&one] { one->drain_session_api(); });
+            ask_worker(one->worker(), [&one, who] { one->drain_session_api(who); });
     return all(&gateway_worker::session_api_drained);
 }
 
-bool gateway::drain(bool (*hurry)()) {
-    draining_ = true;
+bool gateway::drain(bool (*hurry)(), http::server::sockets who) {
+    draining_ = who == http::server::sockets::ours;
     // Whoever comes by a path from now on is refused at once.
-    for (net::listening_socket& one : sockets_) one.withdraw();
-    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->drain(); });
+    for (net::listening_socket& one : sockets_) {
+        if (who == http::server::sockets::handed_over) one.disown();
+        one.withdraw();
+    }
+    for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->drain(who); });
     const auto until = workers_.front()->worker().time().steady_now() + config().timeouts.drain;
-    while (!drained()) {
+    while (!drained(who)) {
         if (hurry() || workers_.front()->worker().time().steady_now() >= until) return false;
         // lint: allow(sleep) because it is the gateway's own thread, which has nothing else to do
         std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -43,7 +43,13 @@ class gateway {
     // Stops accepting and waits until all that is under way has ended, at most for the configured
     // drain time. True when nothing had to be dropped. `hurry` is asked now and then; true ends the
     // wait.
-    [[nodiscard]] bool drain(bool (*hurry)());
+    // Handed over: a successor accepts at the same sockets by now.
+    [[nodiscard]] bool drain(bool (*hurry)(), http::server::sockets who);
+
+    // What a successor needs to take over from this process, which goes on meanwhile.
+    [[nodiscard]] net::hand_over to_hand_over() const;
+    // In a successor that serves: paths of Unix sockets are its own, and the giver may go.
+    void take_over();
 
     [[nodiscard]] const std::vector<net::address>& addresses() const noexcept { return addresses_; }
     [[nodiscard]] const config::configuration& config() const noexcept { return shared_->config; }
@@ -51,6 +57,7 @@ class gateway {
  private:
     gateway() = default;
 
+    void make_own_keys();
     [[nodiscard]] result<> open_stores(std::string& why);
     [[nodiscard]] result<> listen(std::string& why);
     [[nodiscard]] admin_source make_admin_source();
@@ -67,7 +74,7 @@ class gateway {
         const std::vector<config::listener_options>& of, std::shared_ptr<const shared_parts> with,
         std::string& why);
     void use_doors(const std::vector<http::door_options>& fresh);
-    [[nodiscard]] bool drained();
+    [[nodiscard]] bool drained(http::server::sockets who);
 
     std::shared_ptr<const shared_parts> shared_;
     engine_map stores_;
@@ -77,7 +84,7 @@ class gateway {
     std::vector<net::address> addresses_;
     std::atomic<bool> draining_{false};
     bool draining_session_api_ = false;
-    std::string own_handle_key_;                    // where none is configured
+    secret own_handle_key_;                         // where none is configured
     secret own_ticket_key_;                         // likewise
     std::vector<config::listener_options> opened_;  // with the options that they have now
     file_watch certificates_;

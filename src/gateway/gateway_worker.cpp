@@ -106,8 +106,14 @@ void gateway_worker::use_doors(const std::vector<http::door_options>& all) {
     for (std::size_t i = 0; i < all.size(); ++i) server_.replace_door(i, all[i]);
 }
 
-void gateway_worker::drain_session_api() {
-    if (session_api_server_) session_api_server_->drain();
+void gateway_worker::drain(http::server::sockets who) {
+    server_.drain(who);
+    // Operators ask the successor then; else they are told to the end that this one drains.
+    if (admin_server_ && who == http::server::sockets::handed_over) admin_server_->drain(who);
+}
+
+void gateway_worker::drain_session_api(http::server::sockets who) {
+    if (session_api_server_) session_api_server_->drain(who);
 }
 
 bool gateway_worker::session_api_drained() const noexcept {

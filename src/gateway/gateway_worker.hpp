@@ -49,10 +49,10 @@ class gateway_worker {
     void set_healthy(const std::shared_ptr<const shared_parts>& of, std::size_t upstream,
                      std::size_t replica, bool healthy);
 
-    void drain() { server_.drain(); }
+    void drain(http::server::sockets who);
     [[nodiscard]] bool drained() const noexcept { return server_.drained(); }
     // Once no service works for this gateway any more.
-    void drain_session_api();
+    void drain_session_api(http::server::sockets who);
     [[nodiscard]] bool session_api_drained() const noexcept;
     // "" when every store answers, else which does not.
     [[nodiscard]] task<std::string> ask_stores();

@@ -161,9 +161,14 @@ void server::replace_door(std::size_t index, door_options options) {
     at->options = std::move(options);
 }
 
-void server::drain() {
+void server::drain(sockets who) {
     if (std::exchange(impl_->draining, true)) return;
-    impl_->worker.spawn(close_listeners_soon(impl_));
+    if (who == sockets::handed_over) {
+        for (door& one : impl_->doors) one.listener.close();
+        impl_->accepting = false;
+    } else {
+        impl_->worker.spawn(close_listeners_soon(impl_));
+    }
     for (server_connection* one : impl_->connections) one->begin_drain();
 }
 

@@ -63,8 +63,10 @@ class server {
     void replace_door(std::size_t index, door_options options);
 
     // Accepts what already waits, then no more; answers carry Connection: close; idle connections
-    // end within a second. drained() tells when all is done.
-    void drain();
+    // end within a second. drained() tells when all is done. Handed over: another process accepts
+    // at the same sockets, and what waits is for it.
+    enum class sockets : std::uint8_t { ours, handed_over };
+    void drain(sockets who = sockets::ours);
     // Drops all connections at once.
     void abort() noexcept;
 

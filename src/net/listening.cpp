@@ -114,8 +114,10 @@ bool to_unix_endpoint(const std::string& path, sockaddr_un& into) noexcept {
 }
 
 listening_socket::listening_socket(listening_socket&& other) noexcept
-    : at_(std::move(other.at_)),
-      socket_(std::move(other.socket_)),
+    : asked_(std::move(other.asked_)),
+      local_(std::move(other.local_)),
+      next_(std::move(other.next_)),
+      held_(std::move(other.held_)),
       has_path_(std::exchange(other.has_path_, false)),
       device_(other.device_),
       file_(other.file_) {}
@@ -124,53 +126,75 @@ listening_socket::~listening_socket() {
     withdraw();
 }
 
+void listening_socket::add_to(hand_over& what) const {
+    for (const descriptor& one : held_) what.sockets.emplace_back(asked_, one.number());
+}
+
+void listening_socket::adopt() noexcept {
+    if (local_.kind != address_kind::path) return;
+    struct stat found{};
+    has_path_ = ::stat(local_.host.c_str(), &found) == 0;
+    device_ = found.st_dev;
+    file_ = found.st_ino;
+}
+
 void listening_socket::withdraw() noexcept {
+    held_.clear();
     if (!std::exchange(has_path_, false)) return;
     struct stat found{};
     // Another process may have put its own there.
-    if (::stat(at_.host.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == file_)
-        ::unlink(at_.host.c_str());
+    if (::stat(local_.host.c_str(), &found) == 0 && found.st_dev == device_ &&
+        found.st_ino == file_)
+        ::unlink(local_.host.c_str());
 }
 
 result<listening_socket> open_listening(const address& at, unsigned unix_mode) {
     listening_socket out(at);
-    switch (at.kind) {
-        case address_kind::inherited: {
-            LETHE_TRY(out.socket_, take_inherited(at.host));
-            break;
-        }
-        case address_kind::path: {
-            LETHE_TRY(out.socket_, open_unix(at.host, unix_mode));
-            struct stat made{};
-            out.has_path_ = ::stat(at.host.c_str(), &made) == 0;
-            out.device_ = made.st_dev;
-            out.file_ = made.st_ino;
-            break;
-        }
-        case address_kind::tcp: {
+    std::vector<descriptor> handed = take_handed_over(at);
+    const bool is_handed = !handed.empty();
+    if (at.kind == address_kind::tcp) {
+        out.next_ = std::move(handed);
+        if (!is_handed) {
             const result<> free = check_free(at);
             if (free.has_error()) return free.error();
-            LETHE_TRY(out.socket_, open_tcp(at, true));
-            out.at_.port = port_of(out.socket_.number());
-            break;
+            LETHE_TRY(descriptor first, open_tcp(at, true));
+            out.next_.push_back(std::move(first));
         }
+        out.local_.port = port_of(out.next_.front().number());
+        return out;
     }
+    if (is_handed) {
+        out.held_ = std::move(handed);
+        return out;
+    }
+    LETHE_TRY(descriptor shared, at.kind == address_kind::inherited
+                                     ? take_inherited(at.host)
+                                     : open_unix(at.host, unix_mode));
+    out.held_.push_back(std::move(shared));
+    out.adopt();
     return out;
 }
 
 result<listener> listen(worker& on, listening_socket& at) {
-    if (at.at_.kind == address_kind::tcp) {
-        descriptor own = std::exchange(at.socket_, descriptor(-1));
-        if (!own.is_open()) {
-            LETHE_TRY(own, open_tcp(at.at_, true));
+    descriptor own(-1);
+    auto with = sharing::none;
+    if (at.asked_.kind == address_kind::tcp) {
+        if (!at.next_.empty()) {
+            own = std::move(at.next_.back());
+            at.next_.pop_back();
+        } else {
+            LETHE_TRY(own, open_tcp(at.local_, true));
         }
-        return accept_at(on, std::move(own), at.at_, sharing::none);
+        descriptor copy(::fcntl(own.number(), F_DUPFD_CLOEXEC, 0));
+        if (!copy.is_open()) return LETHE_ERR(errc::cannot_listen);
+        at.held_.push_back(std::move(copy));
+    } else {
+        own = descriptor(::fcntl(at.held_.front().number(), F_DUPFD_CLOEXEC, 0));
+        if (!own.is_open()) return LETHE_ERR(errc::cannot_listen);
+        with = at.asked_.kind == address_kind::inherited ? sharing::with_others
+                                                         : sharing::with_workers;
     }
-    descriptor copy(::fcntl(at.socket_.number(), F_DUPFD_CLOEXEC, 0));
-    if (!copy.is_open()) return LETHE_ERR(errc::cannot_listen);
-    return accept_at(
-        on, std::move(copy), at.at_,
-        at.at_.kind == address_kind::inherited ? sharing::with_others : sharing::with_workers);
+    return accept_at(on, std::move(own), at.local_, with);
 }
 
 result<listener> listen(worker& on, const address& at) {

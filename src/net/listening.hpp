@@ -1,16 +1,19 @@
 // An address that clients connect to, opened once and then listened at by every worker: TCP, a Unix
-// socket, or a socket that the service manager had opened before this process began.
+// socket, or a socket that the service manager, or the process before this one (hand_over.hpp), had
+// opened.
 #pragma once
 
 #include "base/descriptor.hpp"
+#include "net/hand_over.hpp"
 #include "net/stream.hpp"
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lethe::net {
 
-// One thread until the workers run; then withdraw() alone, and its end, from one thread.
+// One thread, and listen() before the workers run.
 class listening_socket {
  public:
     listening_socket(listening_socket&& other) noexcept;
@@ -19,18 +22,30 @@ class listening_socket {
     ~listening_socket();
 
     // With port 0 given: the port the system chose.
-    [[nodiscard]] const address& local() const noexcept { return at_; }
-    // A Unix socket's path goes: who comes later is refused at once, who waits is still served.
+    [[nodiscard]] const address& local() const noexcept { return local_; }
+    // False: more sockets were handed over than workers have come. Nobody would accept at the rest.
+    [[nodiscard]] bool all_taken() const noexcept { return next_.empty(); }
+    // The workers' sockets, to be handed over, and the address as it was asked for.
+    void add_to(hand_over& what) const;
+    // Handed over: a Unix socket's path is ours from now on.
+    void adopt() noexcept;
+    // The same seen from the giver: the path is the successor's.
+    void disown() noexcept { has_path_ = false; }
+    // The workers alone hold the sockets. A Unix socket's path goes: who comes later is refused at
+    // once, who waits is still served.
     void withdraw() noexcept;
 
  private:
     friend result<listening_socket> open_listening(const address& at, unsigned unix_mode);
     friend result<listener> listen(worker& on, listening_socket& at);
 
-    explicit listening_socket(address at) noexcept : at_(std::move(at)) {}
+    explicit listening_socket(const address& at) : asked_(at), local_(at) {}
 
-    address at_;
-    descriptor socket_{-1};  // TCP: the first worker's, until it takes it; else what all share
+    address asked_;
+    address local_;
+    std::vector<descriptor> next_;  // TCP: of the workers that come next
+    // TCP: copies of what the workers have; else the one that all share.
+    std::vector<descriptor> held_;
     bool has_path_ = false;
     std::uint64_t device_ = 0;  // of the path
     std::uint64_t file_ = 0;
