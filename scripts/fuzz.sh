@@ -25,7 +25,9 @@ scripts/setup.sh build sanitize
 export ASAN_SYMBOLIZER_PATH=${ASAN_SYMBOLIZER_PATH:-/usr/lib/llvm-19/bin/llvm-symbolizer}
 say "fuzz: build"
 configure fuzz
-mapfile -t targets < <(ninja -C build/fuzz -t targets all | sed -n 's/^\([a-z0-9_]*\)_fuzz: phony$/\1/p' | sort -u)
+# CMake has phony targets of its own beside those that are named like the programs.
+mapfile -t targets < <(ninja -C build/fuzz -t targets all |
+    sed -n '/^cmake_/d; s/^\([a-z0-9_]*\)_fuzz: phony$/\1/p' | sort -u)
 [ ${#targets[@]} -gt 0 ] || die "fuzz/ has no targets"
 for name in "${only[@]}"; do
     case " ${targets[*]} " in
