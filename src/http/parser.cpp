@@ -279,7 +279,8 @@ result<> parse_request_head(std::string_view head, const head_limits& limits, re
                             framing& out_framing) {
     if (head.size() > limits.head_bytes_max) return LETHE_ERR(errc::head_too_large);
     if (!is_complete(head)) return LETHE_ERR(errc::malformed);
-    while (head.size() > 4 && head.starts_with("\r\n")) head.remove_prefix(2);
+    for (std::size_t i = 0; i < empty_lines_max && head.size() > 4 && head.starts_with("\r\n"); ++i)
+        head.remove_prefix(2);
     const char* at = head.data();
     const char* const end = at + head.size();
     const result<target> where = read_request_line(at, end, limits, out);

@@ -250,6 +250,8 @@ TEST(RequestHead, OnlyAWholeHeadIsRead) {
     EXPECT_FALSE(parsed_request("\r\n\r\n").ok());
     EXPECT_FALSE(parsed_request("\r\n\r\n\r\n\r\n").ok());
     EXPECT_TRUE(parsed_request("\r\n\r\n" + head).ok()) << "RFC 9112 section 2.2";
+    EXPECT_TRUE(parsed_request("\r\n\r\n\r\n\r\n" + head).ok());
+    EXPECT_FALSE(parsed_request("\r\n\r\n\r\n\r\n\r\n" + head).ok()) << "as the scanner has it";
 }
 
 // --- Host
@@ -538,6 +540,7 @@ TEST(HeadScanner, TheEndOfAHeadIsFound) {
     EXPECT_EQ(scan_all("GET / HTTP/1.1\r\n\r\n"), "18");
     EXPECT_EQ(scan_all("GET / HTTP/1.1\r\nA: b\r\n\r\nrest"), "24");
     EXPECT_EQ(scan_all("\r\n\r\nGET / HTTP/1.1\r\n\r\n"), "22");
+    EXPECT_EQ(scan_all("\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n"), "26");
     EXPECT_EQ(scan_all(""), "more");
     EXPECT_EQ(scan_all("\r\n\r\n"), "more");
     EXPECT_EQ(scan_all("GET / HTTP/1.1\r\nA: b\r\n\r"), "more");
