@@ -46,14 +46,14 @@ struct server::impl {
           end(h),
           observer(o),
           counts(on.metrics()),
-          handshakes(on.metrics()) {}
+          at_doors(on.metrics()) {}
 
     net::worker& worker;
     server_settings settings;
     handler& end;
     exchange_observer* observer;
     server_metrics counts;
-    handshake_metrics handshakes;
+    door_metrics at_doors;
     std::list<door> doors;
     std::list<server_connection*> connections;
     std::size_t open = 0;  // connections accepted and not yet ended
@@ -65,9 +65,9 @@ namespace {
 
 task<> serve(std::shared_ptr<server::impl> in, net::stream stream, bool proxied,
              std::optional<net::tls_server> tls) {
-    server_connection connection(in->worker, std::move(stream),
-                                 {in->settings, in->end, in->observer, in->draining, proxied,
-                                  std::move(tls), in->handshakes});
+    server_connection connection(
+        in->worker, std::move(stream),
+        {in->settings, in->end, in->observer, in->draining, proxied, std::move(tls), in->at_doors});
     const auto place = in->connections.insert(in->connections.end(), &connection);
     in->counts.open.add(1);
     const result<> ended = co_await connection.run();
@@ -81,7 +81,7 @@ task<> serve(std::shared_ptr<server::impl> in, net::stream stream, bool proxied,
 void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, const door& by) {
     const bool proxied = by.options.proxies != nullptr;
     if (proxied && !by.options.proxies(stream.remote_address())) {
-        in->handshakes.proxies_refused.add();
+        in->at_doors.proxies_refused.add();
         log::warn("http.proxy_not_trusted", {{"remote", stream.remote_address()}});
         return;
     }

@@ -56,7 +56,7 @@ bool asks_for_other_protocol(const exchange& x, const framing& how) {
 
 }  // namespace
 
-handshake_metrics::handshake_metrics(metrics::registry& in)
+door_metrics::door_metrics(metrics::registry& in)
     : done(in.make_counter("lethe_tls_handshakes_total",
                            "TLS handshakes of clients that came to an end.")),
       resumed(in.make_counter("lethe_tls_handshakes_resumed_total",
@@ -149,7 +149,7 @@ task<server_connection::agreed> server_connection::shake_hands() {
     const result<net::tls_session> made = co_await net::accept_tls(
         stream_, std::move(with), worker_.time().steady_now() + state_.settings.header_timeout);
     if (made.has_error()) {
-        state_.handshakes.failed.add();
+        state_.counts.failed.add();
         log::debug("http.tls_failed",
                    {{"remote", stream_.remote_address()}, {"error", describe(made.error())}});
         if (made.error() != net::errc::plain_http) co_return made.error();
@@ -160,8 +160,8 @@ task<server_connection::agreed> server_connection::shake_hands() {
         if (refused.has_error()) co_return refused.error();
         co_return agreed::no;
     }
-    state_.handshakes.done.add();
-    if (made->resumed) state_.handshakes.resumed.add();
+    state_.counts.done.add();
+    if (made->resumed) state_.counts.resumed.add();
     if (!made->client_chain.empty()) take_certificates(made->client_chain);
     secure_ = true;
     co_return agreed::yes;
@@ -181,7 +181,7 @@ task<> server_connection::take_proxy_header() {
     result<> taken = co_await net::take_proxy_header(
         stream_, worker_.time().steady_now() + state_.settings.header_timeout);
     if (taken.has_error()) {
-        state_.handshakes.proxies_refused.add();
+        state_.counts.proxies_refused.add();
         log::warn("http.proxy_header_refused",
                   {{"remote", stream_.remote_address()}, {"error", describe(taken.error())}});
     }

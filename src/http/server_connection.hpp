@@ -6,8 +6,9 @@
 
 namespace lethe::http {
 
-struct handshake_metrics {
-    explicit handshake_metrics(metrics::registry& in);
+// What became of connections before their first request.
+struct door_metrics {
+    explicit door_metrics(metrics::registry& in);
 
     metrics::counter& done;
     metrics::counter& resumed;
@@ -22,7 +23,7 @@ struct server_connection_state {
     const bool& draining;
     bool proxied;                        // it begins with a PROXY header
     std::optional<net::tls_server> tls;  // nullopt: plain
-    handshake_metrics& handshakes;
+    door_metrics& counts;
 };
 
 class server_connection final : private net::timer {
