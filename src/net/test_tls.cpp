@@ -246,6 +246,7 @@ tls_visitor::tls_visitor(std::uint16_t port, const manner& how)
     if (how.shows != nullptr) {
         must(SSL_CTX_use_certificate(context_, how.shows->certificate.get()) == 1);
         must(SSL_CTX_use_PrivateKey(context_, how.shows->key.get()) == 1);
+        if (how.with != nullptr) must(SSL_CTX_add1_chain_cert(context_, how.with) == 1);
     }
     ssl_ = SSL_new(context_);
     std::string offered;

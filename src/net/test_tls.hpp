@@ -125,6 +125,7 @@ class tls_visitor {
         std::string ciphers = {};                 // of TLS 1.2; "": the library's
         std::string signatures = {};              // "": the library's
         const identity* shows = nullptr;
+        X509* with = nullptr;  // shown behind it
         SSL_SESSION* resumes = nullptr;
         std::string before = {};  // sent before TLS begins
     };

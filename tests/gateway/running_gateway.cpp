@@ -76,7 +76,10 @@ std::string running_gateway::log() const {
 }
 
 bool running_gateway::wait_for_event(std::string_view event, int times) const {
-    const std::string wanted = "\"event\":\"" + std::string(event) + "\"";
+    return wait_for_text("\"event\":\"" + std::string(event) + "\"", times);
+}
+
+bool running_gateway::wait_for_text(std::string_view wanted, int times) const {
     for (int i = 0; i < 500; ++i) {
         const std::string text = log();
         int found = 0;

@@ -30,7 +30,10 @@ class running_gateway {
     void rewrite(std::string rest);
     [[nodiscard]] process& running() { return *process_; }
     [[nodiscard]] std::string log() const;
-    // Until the log has that event again; false after 5 s.
+    // Until the log has that text so often; false after 5 s. What was logged is there a little
+    // later.
+    [[nodiscard]] bool wait_for_text(std::string_view text, int times = 1) const;
+    // The same for an event.
     [[nodiscard]] bool wait_for_event(std::string_view event, int times = 1) const;
 
     static constexpr const char* api_token = "a-token-of-the-tests";

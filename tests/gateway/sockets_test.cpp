@@ -25,16 +25,6 @@ bool contains(const std::string& text, std::string_view what) {
     return text.find(what) != std::string::npos;
 }
 
-// Answers with the request's own head.
-void echo(raw_socket& connection) {
-    while (true) {
-        const std::string request = connection.read_message();
-        if (request.empty()) return;
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(request.size()) +
-                        "\r\n\r\n" + request);
-    }
-}
-
 std::string to(const std::string& replica, const std::string& more = {}) {
     return "upstreams:\n  - {name: app, replicas: [\"" + replica + "\"]" + more +
            "}\nroutes: [{match: {prefix: /}, upstream: app}]\n";

@@ -1,5 +1,6 @@
 // "SIGUSR2 or socket hand-over upgrades the binary with no refused connection under load."
 #include "gateway/running_gateway.hpp"
+#include "net/test_tls.hpp"
 #include "support/plain_socket.hpp"
 #include "wire/peers.hpp"
 
@@ -187,6 +188,27 @@ TEST_F(Upgrade, OneThatCannotStartChangesNothing) {
     ASSERT_NO_FATAL_FAILURE(upgrade(gateway_.running().id()));
     client user(gateway_.port);
     EXPECT_EQ(user.get("/hello").body, "fine");
+}
+
+TEST_F(Upgrade, TicketsOfTheProcessBeforeStillResume) {
+    const net::test::authority ours("ours");
+    const net::test::identity shop = ours.sign();
+    net::test::write_certificate(gateway_.folder.path() / "shop.pem", shop.certificate.get());
+    net::test::write_key(gateway_.folder.path() / "shop.key", shop.key.get());
+    gateway_.listener_options = ", tls: {certificates: [{file: shop.pem, key_file: shop.key}]}";
+    gateway_.rewrite(to(origin_.port()));
+    ASSERT_TRUE(gateway_.start());
+    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    net::test::session_ptr ticket;
+    {
+        net::test::tls_visitor first(gateway_.port, {});
+        EXPECT_TRUE(first.send(request));
+        EXPECT_TRUE(contains(first.read(), "fine"));
+        ticket = first.session();
+    }
+    ASSERT_NO_FATAL_FAILURE(upgrade(gateway_.running().id()));
+    const net::test::tls_visitor second(gateway_.port, {.resumes = ticket.get()});
+    EXPECT_TRUE(second.resumed());
 }
 
 TEST_F(Upgrade, AfterAKillInBetweenTheSuccessorServesAlone) {

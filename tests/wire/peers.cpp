@@ -171,4 +171,13 @@ std::uint16_t closed_port() {
     return port;
 }
 
+void echo(raw_socket& connection) {
+    while (true) {
+        const std::string request = connection.read_message();
+        if (request.empty()) return;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(request.size()) +
+                        "\r\n\r\n" + request);
+    }
+}
+
 }  // namespace lethe::test

@@ -72,6 +72,9 @@ class scripted_origin {
     std::thread acceptor_;
 };
 
+// A script: answers each request with its own head and body, as text.
+void echo(raw_socket& connection);
+
 // A port nothing listens on.
 [[nodiscard]] std::uint16_t closed_port();
 

@@ -9,16 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Answers each request with its own head and body, as text.
-void echo(raw_socket& connection) {
-    while (true) {
-        const std::string request = connection.read_message();
-        if (request.empty()) return;
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(request.size()) +
-                        "\r\n\r\n" + request);
-    }
-}
-
 int count(std::string_view text, std::string_view what) {
     int found = 0;
     for (std::size_t at = 0; (at = text.find(what, at)) != std::string_view::npos;
