@@ -261,6 +261,7 @@ result<std::vector<http::door_options>> gateway::make_doors(
     std::vector<http::door_options> out(of.size());
     for (std::size_t i = 0; i < of.size(); ++i) {
         out[i].tls = std::move(tls[i]);
+        out[i].http2 = of[i].http2;
         if (of[i].proxy_protocol)
             out[i].proxies = [with](std::string_view address) {
                 return with->trusted.contains(address);

@@ -45,6 +45,7 @@ http::server_settings server_settings_of(const config::configuration& from) {
                  .target_bytes_max = from.limits.target_bytes},
         .body_bytes_max = from.limits.body_bytes,
         .connections_max = from.limits.connections,
+        .http2_streams_max = from.limits.http2_streams,
         .header_timeout = from.timeouts.header,
         .body_timeout = from.timeouts.body,
         .keep_alive_timeout = from.timeouts.keep_alive,

@@ -33,6 +33,7 @@ result<listener_tls> make_listener_tls(const std::vector<config::listener_option
             continue;
         }
         net::tls_server_options options = *one.tls;
+        if (one.http2) options.protocols.insert(options.protocols.begin(), "h2");
         if (options.ticket_keys.empty()) options.ticket_keys = {own_ticket_key};
         std::string reason;
         result<net::tls_server> made = net::make_tls_server(options, reason);

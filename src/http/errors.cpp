@@ -15,6 +15,8 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::unsupported_version), "unsupported HTTP version", condition::malformed},
         {int(errc::unsupported_method), "unsupported method", condition::malformed},
         {int(errc::unsupported_expectation), "unsupported expectation", condition::malformed},
+        {int(errc::too_costly), "frames that cost more than they are good for",
+         condition::overloaded},
         {int(errc::timeout), "the peer was too slow", condition::timeout},
         {int(errc::cancelled), "cancelled", condition::cancelled},
         {int(errc::no_room), "there is no room for the body", condition::overloaded},

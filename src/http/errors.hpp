@@ -27,6 +27,8 @@ enum class errc {
     unsupported_method,
     // An expectation other than 100-continue (417).
     unsupported_expectation,
+    // HTTP/2 frames that cost more than they are good for: resets, pings, empty frames in a flood.
+    too_costly,
     // The peer was too slow.
     timeout,
     // Whoever waited was told to give up.

@@ -42,7 +42,8 @@ struct request_head {
     std::string_view query;      // without '?'; see has_query
     bool has_query = false;      // tells "/a?" from "/a"
     std::string_view authority;  // host[:port] of Host or of the absolute form
-    int version_minor = 1;       // HTTP/1.x
+    int version_major = 1;
+    int version_minor = 1;
     fields header;
 };
 

@@ -30,6 +30,11 @@ class message_reader {
     // The complete head, if it is here; valid until next_message().
     [[nodiscard]] result<std::optional<std::string_view>> scan();
 
+    // All that was received from the first byte of that head on.
+    [[nodiscard]] std::string_view from_head() const noexcept {
+        return {buffer_, head_end_ + pending_.size()};
+    }
+
     // Behind a complete head: how the body is delimited, and its bound.
     void begin_body(const framing& how, std::uint64_t bytes_max);
     // The whole body when it is here already and none of it was read.

@@ -53,15 +53,6 @@ const char* find_line_break(const char* at, const char* end) {
     return at;
 }
 
-// Whether the name, with hyphens for underscores, is that of a field lethe knows: to a CGI program
-// (WSGI, PHP, Rack) both are one, and "Lethe_Session" would pass for what only the gateway sets.
-bool imitates_known_field(std::string_view name) {
-    std::array<char, 32> changed{};
-    const std::size_t size = std::min(name.size(), changed.size());
-    for (std::size_t i = 0; i < size; ++i) changed[i] = name[i] == '_' ? '-' : name[i];
-    return identify({changed.data(), size}) != field_id::other;
-}
-
 result<> note_connection(std::string_view value, kind of, framing_fields& found) {
     while (!value.empty()) {
         const std::size_t comma = std::min(value.find(','), value.size());
@@ -139,20 +130,6 @@ result<> read_fields(const char* at, const char* end, std::size_t fields_max, ki
         at += 2;
     }
     return at + 2 == end ? result<>{} : LETHE_ERR(errc::malformed);
-}
-
-// Digits only. No leading zero, which others read as octal; at most what fits a signed 64-bit
-// number.
-std::optional<std::uint64_t> parse_content_length(std::string_view text) {
-    if (text.empty() || text.size() > 19 || (text.size() > 1 && text.front() == '0'))
-        return std::nullopt;
-    std::uint64_t out = 0;
-    for (const char c : text) {
-        if (c < '0' || c > '9') return std::nullopt;
-        out = out * 10 + static_cast<unsigned>(c - '0');
-    }
-    if (out > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
-    return out;
 }
 
 // Exactly "chunked". Other codings in a sound list are merely not spoken; where the list leaves the
@@ -246,6 +223,30 @@ result<> read_authority(const framing_fields& found, const target& where, reques
 }
 
 }  // namespace
+
+bool imitates_known_field(std::string_view name) noexcept {
+    if (name.find('_') == std::string_view::npos) return false;
+    std::array<char, 32> changed{};
+    const std::size_t size = std::min(name.size(), changed.size());
+    for (std::size_t i = 0; i < size; ++i) changed[i] = name[i] == '_' ? '-' : name[i];
+    return identify({changed.data(), size}) != field_id::other;
+}
+
+bool is_method(std::string_view text) noexcept {
+    return text.size() <= method_bytes_max && is_token(text);
+}
+
+std::optional<std::uint64_t> parse_content_length(std::string_view text) noexcept {
+    if (text.empty() || text.size() > 19 || (text.size() > 1 && text.front() == '0'))
+        return std::nullopt;
+    std::uint64_t out = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '9') return std::nullopt;
+        out = out * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    if (out > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
+    return out;
+}
 
 result<std::optional<std::size_t>> head_scanner::scan(std::string_view buffer) {
     const std::string_view text = buffer.substr(0, head_bytes_max_);

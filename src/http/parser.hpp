@@ -75,4 +75,13 @@ struct framing {
                                            method request_method, response_head& out,
                                            framing& out_framing);
 
+// Whether the name, with hyphens for underscores, is that of a field lethe knows: to a CGI program
+// (WSGI, PHP, Rack) both are one, and "Lethe_Session" would pass for what only the gateway sets.
+[[nodiscard]] bool imitates_known_field(std::string_view name) noexcept;
+// A name of a method that lethe hands on: a token, not overlong.
+[[nodiscard]] bool is_method(std::string_view text) noexcept;
+// Digits only. No leading zero, which others read as octal; at most what fits a signed 64-bit
+// number.
+[[nodiscard]] std::optional<std::uint64_t> parse_content_length(std::string_view text) noexcept;
+
 }  // namespace lethe::http

@@ -63,11 +63,11 @@ struct server::impl {
 
 namespace {
 
-task<> serve(std::shared_ptr<server::impl> in, net::stream stream, bool proxied,
+task<> serve(std::shared_ptr<server::impl> in, net::stream stream, bool proxied, bool http2,
              std::optional<net::tls_server> tls) {
-    server_connection connection(
-        in->worker, std::move(stream),
-        {in->settings, in->end, in->observer, in->draining, proxied, std::move(tls), in->at_doors});
+    server_connection connection(in->worker, std::move(stream),
+                                 {in->settings, in->end, in->observer, in->draining, proxied, http2,
+                                  std::move(tls), in->at_doors});
     const auto place = in->connections.insert(in->connections.end(), &connection);
     in->counts.open.add(1);
     const result<> ended = co_await connection.run();
@@ -86,7 +86,7 @@ void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, 
         return;
     }
     ++in->open;
-    in->worker.spawn(serve(in, std::move(stream), proxied, by.options.tls));
+    in->worker.spawn(serve(in, std::move(stream), proxied, by.options.http2, by.options.tls));
 }
 
 task<> accept_all(std::shared_ptr<server::impl> in, door& from) {

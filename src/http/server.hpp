@@ -1,5 +1,5 @@
-// The server's end of HTTP/1.1: accepts connections, reads requests, has them handled, writes
-// answers.
+// The server's end of HTTP/1.1 and HTTP/2: accepts connections, reads requests, has them handled,
+// writes answers.
 #pragma once
 
 #include "http/filter.hpp"
@@ -20,6 +20,7 @@ struct server_settings {
     head_limits head;
     std::uint64_t body_bytes_max = 64ULL * 1024 * 1024;
     std::size_t connections_max = 10'000;
+    std::uint32_t http2_streams_max = 100;  // requests under way on one connection
     // From a request's first byte to its head; also for the TLS handshake.
     std::chrono::milliseconds header_timeout{10'000};
     std::chrono::milliseconds body_timeout{30'000};        // between two pieces of a body
@@ -44,6 +45,9 @@ struct door_options {
     // Given: each connection begins with a PROXY header, and must come from an address for which
     // this holds.
     std::function<bool(std::string_view address)> proxies = {};
+    // Also HTTP/2: in TLS as ALPN agrees (it is among the protocols of `tls`), plain when the
+    // client begins with it ("prior knowledge", RFC 9113 section 3.3).
+    bool http2 = true;
 };
 
 // One worker's server. Settings, handler and observer must outlive it.

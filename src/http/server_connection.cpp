@@ -2,6 +2,8 @@
 
 #include "base/bytes.hpp"
 #include "base/log.hpp"
+#include "http/answer_head.hpp"
+#include "http/http2_connection.hpp"
 #include "http/problems.hpp"
 #include "http/writer.hpp"
 #include "net/end_of_turn.hpp"
@@ -22,24 +24,9 @@ constexpr std::uint64_t discard_bytes_max = 64 * 1024;
 constexpr std::uint64_t linger_bytes_max = 4 * 1024 * 1024;
 constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::chrono::milliseconds idle_time_while_draining{1'000};
-
-const problem_type& problem_of(const error_code& error) {
-    if (error == net::errc::plain_http) return problems::tls_expected;
-    if (error == errc::head_too_large || error == errc::too_many_fields)
-        return problems::header_too_large;
-    if (error == errc::target_too_long) return problems::target_too_long;
-    if (error == errc::unsupported_version) return problems::unsupported_version;
-    if (error == errc::unsupported_expectation) return problems::unsupported_expectation;
-    if (error == errc::unsupported_transfer_coding || error == errc::unsupported_method)
-        return problems::not_implemented;
-    if (error == condition::timeout) return problems::request_timeout;
-    return problems::malformed_request;
-}
-
-bool answer_has_no_body(const exchange& x) {
-    const int status = x.response.status;
-    return x.request.method == method::head || status == 204 || status == 304 || status < 200;
-}
+// What a client that knows beforehand that HTTP/2 is spoken begins with looks like a head (RFC 9113
+// section 3.4).
+constexpr std::string_view http2_begin = "PRI * HTTP/2.0\r\n\r\n";
 
 // Without a length, HTTP/1.0 learns the body's end from the connection's.
 bool ends_with_connection(const exchange& x) {
@@ -65,7 +52,12 @@ door_metrics::door_metrics(metrics::registry& in)
                              "TLS handshakes of clients that failed or took too long.")),
       proxies_refused(in.make_counter(
           "lethe_http_proxies_refused_total",
-          "Connections closed because they came from no trusted proxy, or without its header.")) {}
+          "Connections closed because they came from no trusted proxy, or without its header.")),
+      http2(in.make_counter("lethe_http2_connections_total",
+                            "Connections of clients that spoke HTTP/2.")),
+      http2_failed(in.make_counter(
+          "lethe_http2_connections_failed_total",
+          "Those of them that were ended because frames were malformed or came in floods.")) {}
 
 server_connection::server_connection(net::worker& on, net::stream stream,
                                      server_connection_state state)
@@ -75,6 +67,7 @@ server_connection::server_connection(net::worker& on, net::stream stream,
       reader_(stream_, state_.settings.head.head_bytes_max) {}
 
 void server_connection::begin_drain() {
+    if (http2_ != nullptr) return http2_->begin_drain();
     if (idle_) stream_.expires_at(worker_.time().steady_now() + idle_time_while_draining);
 }
 
@@ -158,13 +151,13 @@ task<server_connection::agreed> server_connection::shake_hands() {
         x.started = worker_.turn_time();
         const result<> refused = co_await refuse(x, made.error());
         if (refused.has_error()) co_return refused.error();
-        co_return agreed::no;
+        co_return agreed::nothing;
     }
     state_.counts.done.add();
     if (made->resumed) state_.counts.resumed.add();
     if (!made->client_chain.empty()) take_certificates(made->client_chain);
     secure_ = true;
-    co_return agreed::yes;
+    co_return made->protocol == "h2" ? agreed::http2 : agreed::http1;
 }
 
 // RFC 9440 sections 2.2 and 2.3: byte sequences of structured fields, of DER.
@@ -196,7 +189,9 @@ task<> server_connection::run() {
     if (state_.tls) {
         const result<agreed> shaken = co_await shake_hands();
         if (shaken.has_error()) co_return shaken.error();
-        if (*shaken == agreed::no) co_return co_await linger();
+        if (*shaken == agreed::nothing) co_return co_await linger();
+        if (*shaken == agreed::http2) co_return co_await serve_http2({});
+        state_.http2 = false;
     }
     while (true) {
         if (reader_.empty()) {
@@ -209,9 +204,27 @@ task<> server_connection::run() {
         memory_.reset();
         if (served.has_error()) co_return served.error();
         if (*served == after::end) break;
+        if (*served == after::http2) co_return co_await serve_http2(reader_.from_head());
+        state_.http2 = false;
         reader_.next_message();
     }
     co_return co_await linger();
+}
+
+// To its end. `begun`: what has come of it.
+task<> server_connection::serve_http2(std::string_view begun) {
+    idle_ = false;
+    http2_client client;
+    client.secure = secure_;
+    if (client_) {
+        client.certificate = client_->fields[0];
+        client.certificate_chain = client_->fields[1];
+    }
+    http2_connection connection(worker_, stream_, state_, client);
+    http2_ = &connection;
+    const result<> ended = co_await connection.run(begun);
+    http2_ = nullptr;
+    co_return ended;
 }
 
 void server_connection::prepare_body(exchange& x) {
@@ -249,6 +262,7 @@ task<server_connection::after> server_connection::serve_one() {
         co_return after::end;
     }
 
+    if (state_.http2 && *head == http2_begin) co_return after::http2;
     framing_ = {};
     const result<> parsed = parse_request_head(*head, state_.settings.head, x.request, framing_);
     if (parsed.has_error()) {
@@ -316,34 +330,19 @@ bool server_connection::may_keep_alive() const {
 // In the exchange's arena.
 std::string_view server_connection::make_head(exchange& x, bool keep_alive) {
     static thread_local std::string out;
-    const bool no_body = answer_has_no_body(x);
     out.clear();
     append_status_line(out, x.response.status);
     bool dated = false;
     for (const field_line& line : x.response.header) {
-        if (is_hop_by_hop(line.id)) continue;
-        // Only an answer without a body may tell a length that is not the body's (RFC 9110
-        // section 8.6).
-        if (line.id == field_id::content_length && (!no_body || x.response.status == 204)) continue;
+        if (!is_sent(x, line)) continue;
         dated |= line.id == field_id::date;
         append_field(out, line.name, line.value);
     }
     if (!dated) append_date(out, worker_.time().system_now());
-    chunked_answer_ = false;
-    const auto length =
-        x.response_body ? x.response_body->length() : std::optional<std::uint64_t>(0);
-    if (no_body) {
-        // HEAD tells the length that GET would have; an upstream's own field was kept above.
-        if (x.request.method == method::head && x.response_body && length)
-            append_content_length(out, *length);
-    } else {
-        if (length) {
-            append_content_length(out, *length);
-        } else if (x.request.version_minor >= 1) {
-            chunked_answer_ = true;
-            append_field(out, "Transfer-Encoding", "chunked");
-        }
-    }
+    const auto length = length_to_say(x);
+    if (length) append_content_length(out, *length);
+    chunked_answer_ = !length && !answer_has_no_body(x) && x.request.version_minor >= 1;
+    if (chunked_answer_) append_field(out, "Transfer-Encoding", "chunked");
     if (!keep_alive)
         append_field(out, "Connection", "close");
     else if (x.request.version_minor == 0)
@@ -364,16 +363,6 @@ task<> server_connection::write_now(std::span<const std::string_view> pieces, st
     stream_.expires_at(worker_.time().steady_now() + state_.settings.write_timeout);
     co_return co_await stream_.write(pieces, skip);
 }
-
-namespace {
-
-// The answer's body when all of it is at hand, "" when there is none.
-std::optional<std::string_view> whole_answer(const exchange& x) {
-    if (!x.response_body || answer_has_no_body(x)) return std::string_view{};
-    return x.response_body->whole();
-}
-
-}  // namespace
 
 // The common case without a coroutine.
 result<net::written> server_connection::try_write_whole(const exchange& x, std::string_view head,

@@ -6,6 +6,8 @@
 
 namespace lethe::http {
 
+class http2_connection;
+
 // What became of connections before their first request.
 struct door_metrics {
     explicit door_metrics(metrics::registry& in);
@@ -14,6 +16,8 @@ struct door_metrics {
     metrics::counter& resumed;
     metrics::counter& failed;
     metrics::counter& proxies_refused;
+    metrics::counter& http2;
+    metrics::counter& http2_failed;
 };
 
 struct server_connection_state {
@@ -22,6 +26,7 @@ struct server_connection_state {
     exchange_observer* observer;
     const bool& draining;
     bool proxied;                        // it begins with a PROXY header
+    bool http2;                          // it may speak HTTP/2
     std::optional<net::tls_server> tls;  // nullopt: plain
     door_metrics& counts;
 };
@@ -60,8 +65,8 @@ class server_connection final : private net::timer {
     };
 
     // What becomes of the connection behind an answer.
-    enum class after : std::uint8_t { another_request, end };
-    enum class agreed : std::uint8_t { yes, no };
+    enum class after : std::uint8_t { another_request, http2, end };
+    enum class agreed : std::uint8_t { http1, http2, nothing };
 
     struct sent {
         std::uint64_t head_bytes = 0;
@@ -88,9 +93,10 @@ class server_connection final : private net::timer {
 
     void expired() override;
     task<> take_proxy_header();
-    // `no`: what can be said to the client was said.
+    // `nothing`: what can be said to the client was said.
     task<agreed> shake_hands();
     void take_certificates(const std::vector<std::string>& chain);
+    task<> serve_http2(std::string_view begun);
     task<> wait_for_request();
     task<std::string_view> read_rest_of_head();
     task<after> serve_one();
@@ -114,6 +120,7 @@ class server_connection final : private net::timer {
     arena memory_;
     framing framing_;
     std::unique_ptr<client_certificate> client_;  // null: none
+    http2_connection* http2_ = nullptr;           // while HTTP/2 is spoken
     exchange* current_ = nullptr;                 // while its answer is made and sent
     bool secure_ = false;
     bool idle_ = true;

@@ -97,7 +97,9 @@ void write_request_head(std::string& out, const http::exchange& x) {
     http::append_field(out, "Host", x.request.authority);
     http::append_fields(out, header, [](const field_line& line) { return !is_rebuilt(line.id); });
     append_extended(out, "Via", header, field_id::via,
-                    x.request.version_minor == 0 ? "1.0 lethe" : "1.1 lethe");
+                    x.request.version_major == 2   ? "2 lethe"
+                    : x.request.version_minor == 0 ? "1.0 lethe"
+                                                   : "1.1 lethe");
     append_extended(out, "X-Forwarded-For", header, field_id::x_forwarded_for, x.remote_address);
     http::append_field(
         out, "X-Forwarded-Proto",

@@ -27,6 +27,7 @@ struct listener_options {
     unsigned unix_mode = 0660;  // of a path
     // Paths made absolute. Without ticket keys the process has one of its own. nullopt: plain HTTP.
     std::optional<net::tls_server_options> tls;
+    bool http2 = true;
     bool proxy_protocol = false;  // connections begin with a PROXY header of a trusted proxy
 };
 
@@ -88,6 +89,7 @@ struct server_limits {
     std::uint32_t fields = 100;
     std::uint64_t body_bytes = 10 * 1024 * 1024;
     std::uint32_t connections = 10'000;  // per worker
+    std::uint32_t http2_streams = 100;   // per connection
     // Bodies that must be read whole and are too large for memory; all of them together.
     std::uint64_t spool_bytes = std::uint64_t{1} << 30;
     std::string spool_directory;  // "": TMPDIR, else /var/tmp

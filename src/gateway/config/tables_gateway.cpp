@@ -216,6 +216,10 @@ const table<server_limits>& limits_table() {
                .text = "Connections of clients, per worker; more are closed at once.",
                .example = "2000"},
               &server_limits::connections, integer<std::uint32_t>(1, 1'000'000));
+        t.add({.name = "http2_streams",
+               .text = "Requests under way at a time on one HTTP/2 connection.",
+               .example = "50"},
+              &server_limits::http2_streams, integer<std::uint32_t>(1, 10'000));
         t.add({.name = "spool_bytes",
                .text = "Temporary files for the bodies of keyed requests that are too large for "
                        "memory, all together; above it 503.",

@@ -98,7 +98,7 @@ codec<std::string> api_token() {
 const table<listener_options>& listener_table() {
     static const table<listener_options> made = [] {
         table<listener_options> t("listener", "`listen[]`",
-                                  "Where clients connect, by HTTP/1.1, plain or in TLS.");
+                                  "Where clients connect, by HTTP/1.1 or HTTP/2, plain or in TLS.");
         add_address(
             t,
             "An IP address and a port; `0.0.0.0` and `[::]`: every address of the machine; "
@@ -116,6 +116,12 @@ const table<listener_options>& listener_table() {
                        "hold is taken over when they change; on reload, the options too.",
                .example = "{certificates: [{file: shop.pem, key_file: shop.key}]}"},
               &listener_options::tls, optional_of(section(listener_tls_table())));
+        t.add(
+            {.name = "http2",
+             .text = "Clients may speak HTTP/2 there: in TLS as both agree (ALPN), plain when they "
+                     "begin with it ([what that means](http.md#http2)).",
+             .example = "false"},
+            &listener_options::http2, boolean());
         t.add({.name = "proxy_protocol",
                .text = "Each connection begins with a PROXY header, version 1 or 2, of one of "
                        "`trusted_proxies` ([what that means](http.md#proxies-in-front)); any other "
