@@ -67,7 +67,6 @@ http2_connection::~http2_connection() {
 
 http2_session::stream* http2_connection::open(std::int32_t id) {
     if (streams_.size() >= streams_over_max * state_.settings.http2_streams_max) return nullptr;
-    head_since_ = worker_.turn_time();
     streams_.push_back(std::make_unique<http2_stream>(*this, id));
     streams_.back()->place = streams_.size() - 1;
     return streams_.back().get();
@@ -184,7 +183,7 @@ void http2_connection::set_deadline() {
     if (socket_full_)
         stream_.expires_at(worker_.turn_time() + settings.write_timeout);
     else if (session_.head_under_way())
-        stream_.expires_at(head_since_ + settings.header_timeout);
+        stream_.expires_at(session_.head_since() + settings.header_timeout);
     else if (streams_.empty())
         stream_.expires_at(idle_since_ + settings.keep_alive_timeout);
     else

@@ -78,7 +78,6 @@ class http2_connection final : private http2_session::streams, private net::time
     net::suspension output_waits_;  // the writer, for output
     net::suspension ended_;         // run(), for the writer and all streams
     steady_time idle_since_;
-    steady_time head_since_;
     bool settling_ = false;
     bool writer_ended_ = false;
     bool socket_full_ = false;

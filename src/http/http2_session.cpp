@@ -61,6 +61,7 @@ struct http2_session::callbacks {
     static int begin_headers(nghttp2_session* in, const nghttp2_frame* frame, void* self) {
         http2_session& me = of(self);
         me.head_under_way_ = true;
+        me.head_since_ = me.time_.steady_now();
         me.head_bytes_ = 0;
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;  // trailers
         const std::int32_t id = frame->hd.stream_id;

@@ -78,6 +78,8 @@ class http2_session {
     [[nodiscard]] result<> receive(std::string_view bytes);
     // A head has begun and is not complete.
     [[nodiscard]] bool head_under_way() const noexcept { return head_under_way_; }
+    // When it began.
+    [[nodiscard]] steady_time head_since() const noexcept { return head_since_; }
 
     // Puts bytes to send into `out`, which has room for a frame (fill_bytes_min); how many. 0:
     // there is nothing to send now.
@@ -127,6 +129,7 @@ class http2_session {
     std::uint32_t points_;
     steady_time points_at_;
     std::size_t head_bytes_ = 0;  // decoded of the head under way
+    steady_time head_since_{};
     bool head_under_way_ = false;
     bool too_costly_ = false;
     bool failed_ = false;

@@ -197,6 +197,23 @@ TEST_F(Http2Hostile, AHeadThatDoesNotComeToItsEndIsNotWaitedFor) {
     EXPECT_TRUE(client.goaway());
 }
 
+// The time counts from where the trailers begin, not from the head long before.
+TEST_F(Http2Hostile, TrailersHaveATimeOfTheirOwn) {
+    http::server_settings settings;
+    settings.header_timeout = 1s;
+    proxy gateway({.replicas = {origin_.port()}, .server = settings});
+    http2_peer client(gateway.port());
+    const std::uint32_t stream = client.request(post("/"), false);
+    std::this_thread::sleep_for(1200ms);
+    client.body(stream, "x", false);
+    client.send({frame_type::headers, end_stream, stream, encode_head({{"x-a", "b"}})});
+    std::this_thread::sleep_for(100ms);
+    client.send({frame_type::continuation, end_headers, stream, encode_head({{"x-b", "c"}})});
+    const http2_answer& got = client.answer(stream);
+    EXPECT_EQ(got.status(), "200");
+    EXPECT_FALSE(got.body.ends_with("c")) << "trailers end here";
+}
+
 TEST_F(Http2Hostile, ABodyThatDoesNotComeIsNotWaitedFor) {
     http::server_settings settings;
     settings.body_timeout = 300ms;
