@@ -22,6 +22,7 @@ namespace {
 using boost::asio::ip::tcp;
 
 constexpr std::size_t pieces_max = 8;
+constexpr std::size_t together_bytes_max = 2 * 1024;
 
 // Fills `vectors` with the pieces behind the first `skip` bytes; how many it filled.
 std::size_t fill_vectors(std::span<const std::string_view> pieces, std::size_t skip,
@@ -37,6 +38,17 @@ std::size_t fill_vectors(std::span<const std::string_view> pieces, std::size_t s
         vectors[count++] = {const_cast<char*>(piece.data()), piece.size()};
     }
     return count;
+}
+
+// One piece costs the kernel less than several: small ones are copied. "": they are larger.
+std::string_view put_together(std::span<const iovec> vectors, std::span<char> room) noexcept {
+    std::size_t size = 0;
+    for (const iovec& one : vectors) {
+        if (one.iov_len > room.size() - size) return {};
+        std::memcpy(room.data() + size, one.iov_base, one.iov_len);
+        size += one.iov_len;
+    }
+    return {room.data(), size};
 }
 
 std::size_t total_size(std::span<const std::string_view> pieces) {
@@ -55,12 +67,16 @@ result<std::size_t> send_now(stream::impl& in, std::span<const std::string_view>
     std::array<iovec, pieces_max> vectors;
     const std::size_t count = fill_vectors(pieces, skip, vectors);
     if (count == 0) return std::size_t{0};
+    std::array<char, together_bytes_max> room;
     const int socket = in.socket.number();
     while (true) {
         ssize_t sent = 0;
         if (count == 1) {
             sent = ::send(socket, vectors[0].iov_base, vectors[0].iov_len,
                           MSG_NOSIGNAL | MSG_DONTWAIT);
+        } else if (const std::string_view all = put_together({vectors.data(), count}, room);
+                   !all.empty()) {
+            sent = ::send(socket, all.data(), all.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         } else {
             msghdr message{};
             message.msg_iov = vectors.data();
