@@ -46,12 +46,13 @@ void check_accepted(const request_head& head, const framing& frame) {
 }
 
 void check_round_trip(const request_head& head, const framing& frame) {
-    std::string text;
-    append_request_line(text, head);
-    append_fields(text, head.header, [](const field_line&) { return true; });
-    append_head_end(text);
-    if (head.version_minor == 0) text.replace(text.find(" HTTP/1.1\r\n"), 9, " HTTP/1.0");
     arena memory;
+    head_text written(memory);
+    append_request_line(written, head);
+    append_fields(written, head.header, [](const field_line&) { return true; });
+    append_head_end(written);
+    std::string text(written.done());
+    if (head.version_minor == 0) text.replace(text.find(" HTTP/1.1\r\n"), 9, " HTTP/1.0");
     request_head again(memory);
     framing frame_again;
     // Values may have grown by a space each; escapes by two bytes.

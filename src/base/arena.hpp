@@ -24,6 +24,11 @@ class arena {
         used_ = start + bytes;
         return reinterpret_cast<char*>(last_) + start;
     }
+    // What was allocated last ends at `end`, before which it began: the rest is free again.
+    void trim(const void* end) noexcept {
+        used_ = static_cast<std::size_t>(static_cast<const char*>(end) -
+                                         reinterpret_cast<const char*>(last_));
+    }
     [[nodiscard]] std::string_view copy(std::string_view text);
     // The parts one after another, in one piece.
     [[nodiscard]] std::string_view concat(std::initializer_list<std::string_view> parts);

@@ -329,8 +329,8 @@ bool server_connection::may_keep_alive() const {
 
 // In the exchange's arena.
 std::string_view server_connection::make_head(exchange& x, bool keep_alive) {
-    static thread_local std::string out;
-    out.clear();
+    const auto length = length_to_say(x);
+    head_text out(x.memory());
     append_status_line(out, x.response.status);
     bool dated = false;
     for (const field_line& line : x.response.header) {
@@ -339,7 +339,6 @@ std::string_view server_connection::make_head(exchange& x, bool keep_alive) {
         append_field(out, line.name, line.value);
     }
     if (!dated) append_date(out, worker_.time().system_now());
-    const auto length = length_to_say(x);
     if (length) append_content_length(out, *length);
     chunked_answer_ = !length && !answer_has_no_body(x) && x.request.version_minor >= 1;
     if (chunked_answer_) append_field(out, "Transfer-Encoding", "chunked");
@@ -348,7 +347,7 @@ std::string_view server_connection::make_head(exchange& x, bool keep_alive) {
     else if (x.request.version_minor == 0)
         append_field(out, "Connection", "keep-alive");
     append_head_end(out);
-    return x.memory().copy(out);
+    return out.done();
 }
 
 task<> server_connection::write_now(std::span<const std::string_view> pieces, std::size_t skip) {

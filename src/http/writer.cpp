@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <limits>
 
 namespace lethe::http {
@@ -35,13 +36,23 @@ void format_date(std::chrono::sys_seconds when, date_text& out) {
 
 }  // namespace
 
-void append_decimal(std::string& out, std::uint64_t value) {
-    std::array<char, 20> digits;
-    const auto done = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-    out.append(digits.data(), done.ptr);
+void head_text::grow(std::size_t bytes) {
+    const auto used = static_cast<std::size_t>(at_ - begin_);
+    const std::size_t size = 2 * (used + bytes);
+    char* const larger = static_cast<char*>(memory_.allocate(size, 1));
+    std::memcpy(larger, begin_, used);
+    begin_ = larger;
+    at_ = larger + used;
+    end_ = larger + size;
 }
 
-void append_status_line(std::string& out, int status) {
+void append_decimal(head_text& out, std::uint64_t value) {
+    std::array<char, 20> digits;
+    const auto done = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+    out += {digits.data(), static_cast<std::size_t>(done.ptr - digits.data())};
+}
+
+void append_status_line(head_text& out, int status) {
     if (status == 200) {
         out += "HTTP/1.1 200 OK\r\n";
         return;
@@ -54,7 +65,7 @@ void append_status_line(std::string& out, int status) {
     out += "\r\n";
 }
 
-void append_request_line(std::string& out, std::string_view method_text, std::string_view path,
+void append_request_line(head_text& out, std::string_view method_text, std::string_view path,
                          std::string_view query, bool has_query) {
     out += method_text;
     out += ' ';
@@ -66,15 +77,12 @@ void append_request_line(std::string& out, std::string_view method_text, std::st
     out += " HTTP/1.1\r\n";
 }
 
-void append_request_line(std::string& out, const request_head& head) {
+void append_request_line(head_text& out, const request_head& head) {
     append_request_line(out, head.method_text, head.path, head.query, head.has_query);
 }
 
-void append_field(std::string& out, std::string_view name, std::string_view value) {
-    // Room is made once for the whole line: most of a head are fields.
-    const std::size_t begin = out.size();
-    out.resize(begin + name.size() + value.size() + 4);
-    char* at = out.data() + begin;
+void append_field(head_text& out, std::string_view name, std::string_view value) {
+    char* at = out.append_room(name.size() + value.size() + 4);
     at += name.copy(at, name.size());
     *at++ = ':';
     *at++ = ' ';
@@ -83,17 +91,17 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
     *at = '\n';
 }
 
-void append_field(std::string& out, std::string_view name, std::uint64_t value) {
+void append_field(head_text& out, std::string_view name, std::uint64_t value) {
     std::array<char, 20> digits;
     const auto done = std::to_chars(digits.data(), digits.data() + digits.size(), value);
     append_field(out, name, {digits.data(), static_cast<std::size_t>(done.ptr - digits.data())});
 }
 
-void append_content_length(std::string& out, std::uint64_t length) {
+void append_content_length(head_text& out, std::uint64_t length) {
     append_field(out, "Content-Length", length);
 }
 
-void append_date(std::string& out, system_time now) {
+void append_date(head_text& out, system_time now) {
     append_field(out, "Date", http_date(now));
 }
 

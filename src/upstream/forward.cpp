@@ -28,7 +28,7 @@ bool is_rebuilt(field_id id) {
 }
 
 // "name: earlier, own"; earlier values come from a trusted proxy, or were taken away before.
-void append_extended(std::string& out, std::string_view name, const http::fields& header,
+void append_extended(http::head_text& out, std::string_view name, const http::fields& header,
                      field_id id, std::string_view own) {
     if (!header.first(id)) {
         http::append_field(out, name, own);
@@ -46,7 +46,7 @@ void append_extended(std::string& out, std::string_view name, const http::fields
 }
 
 // RFC 7239 section 6: an IPv6 address is quoted and in brackets, a peer without an address unknown.
-void append_forwarded(std::string& out, const http::exchange& x) {
+void append_forwarded(http::head_text& out, const http::exchange& x) {
     out += "Forwarded: ";
     for (const field_line& line : x.request.header)
         if (line.id == field_id::forwarded && !line.value.empty()) {
@@ -67,7 +67,7 @@ void append_forwarded(std::string& out, const http::exchange& x) {
     out += "\r\n";
 }
 
-void append_framing(std::string& out, const http::exchange& x) {
+void append_framing(http::head_text& out, const http::exchange& x) {
     if (x.request_body) {
         if (const auto length = x.request_body->length())
             http::append_content_length(out, *length);
@@ -91,7 +91,7 @@ bool backend_may_say(std::string_view name) {
 
 }  // namespace
 
-void write_request_head(std::string& out, const http::exchange& x) {
+void write_request_head(http::head_text& out, const http::exchange& x) {
     const http::fields& header = x.request.header;
     http::append_request_line(out, x.request);
     http::append_field(out, "Host", x.request.authority);

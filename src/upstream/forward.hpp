@@ -2,8 +2,7 @@
 #pragma once
 
 #include "http/exchange.hpp"
-
-#include <string>
+#include "http/writer.hpp"
 
 namespace lethe::upstream {
 
@@ -11,7 +10,7 @@ namespace lethe::upstream {
 // the end-to-end fields, what the gateway adds (Via, X-Forwarded-*, Forwarded, Lethe-Attempt) and
 // the framing of the body. Fields of the connection stay behind (RFC 9110 section 7.6.1); those
 // that it names the server took away when it read the head.
-void write_request_head(std::string& out, const http::exchange& x);
+void write_request_head(http::head_text& out, const http::exchange& x);
 
 // Takes away what an answer may not bring to the client or to a filter: fields of the connection,
 // and Lethe-* fields other than those a backend may speak (Lethe-Session-Patch, -If, -Op,

@@ -262,10 +262,9 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
     result<> done{};
     {
         const waiting_scope scope(x, c);
-        head_.clear();
-        write_request_head(head_, x);
-        // A copy: while this request waits for a slow peer, others write their heads into head_.
-        const std::string_view head = x.memory().copy(head_);
+        http::head_text written(x.memory());
+        write_request_head(written, x);
+        const std::string_view head = written.done();
         net::end_of_turn end(worker_);
         if (end.worth_waiting()) co_await end.wait();
         bool sent = false;

@@ -79,7 +79,6 @@ class pool final : public http::handler {
     std::vector<std::string> authorities_;
     std::vector<std::vector<kept>> kept_;  // per replica, the longest idle first
     net::signal room_;
-    std::string head_;  // reused for each request's head
 };
 
 }  // namespace lethe::upstream
