@@ -56,7 +56,7 @@ http2_connection::http2_connection(net::worker& on, net::stream& stream,
       stream_(stream),
       state_(state),
       client_(client),
-      session_(limits_of(state.settings), *this, on.time()),
+      session_(limits_of(*state.settings), *this, on.time()),
       idle_since_(on.turn_time()) {}
 
 http2_connection::~http2_connection() {
@@ -66,7 +66,7 @@ http2_connection::~http2_connection() {
 // --- streams
 
 http2_session::stream* http2_connection::open(std::int32_t id) {
-    if (streams_.size() >= streams_over_max * state_.settings.http2_streams_max) return nullptr;
+    if (streams_.size() >= streams_over_max * state_.settings->http2_streams_max) return nullptr;
     streams_.push_back(std::make_unique<http2_stream>(*this, id));
     streams_.back()->place = streams_.size() - 1;
     return streams_.back().get();
@@ -179,7 +179,7 @@ void http2_connection::wake_awake() {
 // One deadline for what is waited for at the moment; when a request is under way that is its own.
 void http2_connection::set_deadline() {
     if (said_end_ || over_) return;
-    const server_settings& settings = state_.settings;
+    const server_settings& settings = *state_.settings;
     if (socket_full_)
         stream_.expires_at(worker_.turn_time() + settings.write_timeout);
     else if (session_.head_under_way())

@@ -14,7 +14,7 @@ http2_stream::http2_stream(http2_connection& owner, std::int32_t id)
     : owner_(owner),
       id_(id),
       x_(memory_, owner.worker().time()),
-      head_(owner.state().settings.head, x_.request) {
+      head_(owner.state().settings->head, x_.request) {
     const http2_client& client = owner.client();
     x_.remote_address = owner.client_stream().remote_address();
     x_.secure = client.secure;
@@ -128,14 +128,14 @@ task<std::string_view> http2_stream::incoming_body::read() {
     while (s.arrived_.empty()) {
         if (s.body_done_) co_return std::string_view{};
         if (s.closed_) co_return LETHE_ERR(errc::truncated);
-        s.wait_until(s.owner_.state().settings.body_timeout);
+        s.wait_until(s.owner_.state().settings->body_timeout);
         co_await s.waits_.wait();
         s.clear();
         if (s.timed_out_) co_return LETHE_ERR(errc::timeout);
     }
     s.reading_.swap(s.arrived_);
     s.body_bytes_ += s.reading_.size();
-    if (s.body_bytes_ > s.owner_.state().settings.body_bytes_max)
+    if (s.body_bytes_ > s.owner_.state().settings->body_bytes_max)
         co_return LETHE_ERR(errc::body_too_large);
     co_return s.reading_;
 }
@@ -148,7 +148,7 @@ void http2_stream::wait_until(std::chrono::milliseconds patience) {
 // --- the answer
 
 task<> http2_stream::handle() {
-    const server_settings& settings = owner_.state().settings;
+    const server_settings& settings = *owner_.state().settings;
     if (refused_) {
         log::debug("http.request_refused",
                    {{"remote", x_.remote_address}, {"error", describe(refused_)}});
@@ -189,7 +189,7 @@ task<> http2_stream::until_written() {
         if (lost_) co_return LETHE_ERR(errc::truncated);
         if (piece_.empty() && !unwritten_ && (!last_piece_ || all_taken_)) co_return result<>{};
         if (closed_ && !all_taken_) co_return LETHE_ERR(errc::truncated);
-        wait_until(owner_.state().settings.write_timeout);
+        wait_until(owner_.state().settings->write_timeout);
         co_await waits_.wait();
         clear();
         if (timed_out_) co_return LETHE_ERR(errc::timeout);

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "http/server_connection.hpp"
+#include "net/suspension.hpp"
 
 #include <iterator>
 #include <list>
@@ -15,6 +16,8 @@ constexpr std::chrono::milliseconds accept_after_drain{100};
 // So do those whose handshake is under way when the door is shut.
 constexpr std::chrono::milliseconds handshakes_end{50};
 constexpr std::chrono::milliseconds pause_without_descriptors{50};
+// Coroutines that wait for a request, between two bursts of them.
+constexpr std::size_t free_max = 256;
 
 }  // namespace
 
@@ -38,46 +41,127 @@ struct door {
     door_options options;
 };
 
+// Serves one connection after the other: there are as many of these as requests under way, not as
+// connections, and the one that has just served goes on first, while its memory is still in the
+// processor's cache. What it serves when it ends, however that comes, ends too.
+struct serving {
+    serving(server::impl& of, server_connection& first) noexcept : in(of), connection(&first) {}
+    ~serving();
+    serving(const serving&) = delete;
+    serving& operator=(const serving&) = delete;
+
+    server::impl& in;
+    server_connection* connection = nullptr;
+    net::suspension without_work;
+    serving* next_free = nullptr;
+};
+
 // Shared with the tasks it spawned: they may outlive the server object by a turn of the loop.
-struct server::impl {
+struct server::impl final : std::enable_shared_from_this<server::impl>,
+                            connection_owner,
+                            net::stoppable {
     impl(net::worker& on, const server_settings& s, handler& h, exchange_observer* o)
         : worker(on),
-          settings(s),
-          end(h),
+          settings(std::make_shared<const server_settings>(s)),
+          end_of_way(h),
           observer(o),
           counts(on.metrics()),
-          at_doors(on.metrics()) {}
+          at_doors(on.metrics()) {
+        worker.enlist(*this);
+    }
+    ~impl() { worker.delist(*this); }
+
+    void serve(server_connection& one) override;
+    void end(server_connection& one) noexcept override;
+    void stop_waiting() noexcept override { dismiss_soon(); }
+
+    // Keeps one that has nothing to serve for the next request. False: it is not needed.
+    [[nodiscard]] bool keep(serving& one) noexcept;
+    // Those that wait for work end.
+    void dismiss();
+    void dismiss_soon();
 
     net::worker& worker;
-    server_settings settings;
-    handler& end;
+    std::shared_ptr<const server_settings> settings;
+    handler& end_of_way;
     exchange_observer* observer;
     server_metrics counts;
     door_metrics at_doors;
     std::list<door> doors;
-    std::list<server_connection*> connections;
+    connection_list connections;
+    serving* first_free = nullptr;
+    std::size_t free = 0;
     std::size_t open = 0;  // connections accepted and not yet ended
     bool draining = false;
     bool accepting = true;
+    bool over = false;  // the server object is gone
 };
+
+serving::~serving() {
+    if (connection != nullptr) in.end(*connection);
+}
 
 namespace {
 
-task<> serve(std::shared_ptr<server::impl> in, net::stream stream, bool proxied, bool http2,
-             std::optional<net::tls_server> tls) {
-    server_connection connection(in->worker, std::move(stream),
-                                 {in->settings, in->end, in->observer, in->draining, proxied, http2,
-                                  std::move(tls), in->at_doors});
-    const auto place = in->connections.insert(in->connections.end(), &connection);
-    in->counts.open.add(1);
-    const result<> ended = co_await connection.run();
-    in->counts.open.add(-1);
-    in->connections.erase(place);
-    --in->open;
-    co_return ended;
+task<> serve_connections(std::shared_ptr<server::impl> in, server_connection& first) {
+    serving now(*in, first);
+    while (true) {
+        const result<server_connection::left> left = co_await now.connection->run();
+        if (left.has_value() && *left == server_connection::left::idle)
+            now.connection = nullptr;
+        else
+            in->end(*std::exchange(now.connection, nullptr));
+        if (!in->keep(now)) break;
+        co_await now.without_work.wait();
+        if (now.connection == nullptr) break;
+    }
+    co_return result<>{};
 }
 
-// Counted from here, not from the task's first step: a drain must not miss it.
+}  // namespace
+
+void server::impl::serve(server_connection& one) {
+    if (first_free == nullptr) {
+        worker.spawn(serve_connections(shared_from_this(), one));
+        return;
+    }
+    serving& by = *first_free;
+    first_free = by.next_free;
+    --free;
+    by.connection = &one;
+    by.without_work.resume();
+}
+
+void server::impl::end(server_connection& one) noexcept {
+    counts.open.add(-1);
+    --open;
+    connections.destroy(one);
+}
+
+bool server::impl::keep(serving& one) noexcept {
+    if (free >= free_max || draining || over || worker.stopping()) return false;
+    one.next_free = std::exchange(first_free, &one);
+    ++free;
+    return true;
+}
+
+void server::impl::dismiss() {
+    while (first_free != nullptr) {
+        serving& one = *first_free;
+        first_free = one.next_free;
+        --free;
+        one.without_work.resume();
+    }
+}
+
+// Not at once: what ends may be the last that holds this.
+void server::impl::dismiss_soon() {
+    if (first_free != nullptr) worker.post([self = shared_from_this()] { self->dismiss(); });
+}
+
+namespace {
+
+// Counted from here, not from when it is served first: a drain must not miss it.
 void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, const door& by) {
     const bool proxied = by.options.proxies != nullptr;
     if (proxied && !by.options.proxies(stream.remote_address())) {
@@ -85,8 +169,19 @@ void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, 
         log::warn("http.proxy_not_trusted", {{"remote", stream.remote_address()}});
         return;
     }
+    std::unique_ptr<connection_opening> opening;
+    if (proxied || by.options.tls)
+        opening = std::make_unique<connection_opening>(proxied, by.options.tls);
     ++in->open;
-    in->worker.spawn(serve(in, std::move(stream), proxied, by.options.http2, by.options.tls));
+    in->counts.open.add(1);
+    in->connections
+        .add(std::make_unique<server_connection>(
+            in->worker, std::move(stream),
+            server_connection_state{in->settings, in->end_of_way, in->observer, in->draining,
+                                    in->at_doors, std::move(opening),
+                                    by.options.http2},
+            *in))
+        .begin();
 }
 
 task<> accept_all(std::shared_ptr<server::impl> in, door& from) {
@@ -102,7 +197,7 @@ task<> accept_all(std::shared_ptr<server::impl> in, door& from) {
             continue;
         }
         // Above the limit the connection is closed at once: a queue would only make everybody slow.
-        if (in->open >= in->settings.connections_max) {
+        if (in->open >= in->settings->connections_max) {
             in->counts.refused.add();
             continue;
         }
@@ -140,6 +235,8 @@ server::server(net::worker& on, const server_settings& settings, handler& end,
 
 server::~server() {
     for (door& one : impl_->doors) one.listener.close();
+    impl_->over = true;
+    impl_->dismiss_soon();
 }
 
 result<> server::listen(net::listening_socket& at, door_options options) {
@@ -169,11 +266,12 @@ void server::drain(sockets who) {
     } else {
         impl_->worker.spawn(close_listeners_soon(impl_));
     }
-    for (server_connection* one : impl_->connections) one->begin_drain();
+    impl_->dismiss_soon();
+    impl_->connections.for_each([](server_connection& one) { one.begin_drain(); });
 }
 
 void server::abort() noexcept {
-    for (server_connection* one : impl_->connections) one->abort();
+    impl_->connections.for_each([](server_connection& one) { one.abort(); });
 }
 
 bool server::drained() const noexcept {
@@ -181,7 +279,7 @@ bool server::drained() const noexcept {
 }
 
 void server::replace_settings(const server_settings& settings) {
-    impl_->settings = settings;
+    impl_->settings = std::make_shared<const server_settings>(settings);
 }
 
 }  // namespace lethe::http

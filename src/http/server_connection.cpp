@@ -60,11 +60,12 @@ door_metrics::door_metrics(metrics::registry& in)
           "Those of them that were ended because frames were malformed or came in floods.")) {}
 
 server_connection::server_connection(net::worker& on, net::stream stream,
-                                     server_connection_state state)
-    : worker_(on),
+                                     server_connection_state state, connection_owner& owner)
+    : owner_(owner),
+      worker_(on),
       stream_(std::move(stream)),
       state_(std::move(state)),
-      reader_(stream_, state_.settings.head.head_bytes_max) {}
+      reader_(stream_, state_.settings->head.head_bytes_max) {}
 
 void server_connection::begin_drain() {
     if (http2_ != nullptr) return http2_->begin_drain();
@@ -99,28 +100,51 @@ task<std::string_view> server_connection::incoming_body::read() {
         const result<> told = co_await c.write_now(go_on);
         if (told.has_error()) co_return told.error();
     }
-    c.stream_.expires_at(c.worker_.time().steady_now() + c.state_.settings.body_timeout);
+    c.stream_.expires_at(c.worker_.time().steady_now() + c.state_.settings->body_timeout);
     co_return co_await c.reader_.read_body();
 }
 
-// An idle connection: neither a buffer nor an arena is held for it.
-task<> server_connection::wait_for_request() {
-    const auto patience =
-        state_.draining ? std::min(idle_time_while_draining, state_.settings.keep_alive_timeout)
-                        : state_.settings.keep_alive_timeout;
-    stream_.expires_at(worker_.turn_time() + patience);
-    while (true) {
-        const result<std::optional<std::size_t>> got = reader_.try_fill();
-        if (got.has_error() || *got == std::optional<std::size_t>(0))
-            co_return LETHE_ERR(errc::cancelled);
-        if (*got) co_return result<>{};
-        co_await stream_.reading().wait();
+void server_connection::begin() {
+    if (state_.opening) {
+        owner_.serve(*this);
+        return;
     }
+    become_idle();
+    wait_for_request();
+}
+
+void server_connection::become_idle() {
+    idle_ = true;
+    const auto patience =
+        state_.draining ? std::min(idle_time_while_draining, state_.settings->keep_alive_timeout)
+                        : state_.settings->keep_alive_timeout;
+    stream_.expires_at(worker_.turn_time() + patience);
+}
+
+server_connection::heard server_connection::look_for_request() {
+    const result<std::optional<std::size_t>> got = reader_.try_fill();
+    if (got.has_error() || *got == std::optional<std::size_t>(0)) return heard::end;
+    if (!*got) return heard::nothing;
+    idle_ = false;
+    return heard::request;
+}
+
+void server_connection::wait_for_request() {
+    stream_.reading().wait_with(
+        [](void* self) {
+            server_connection& one = *static_cast<server_connection*>(self);
+            switch (one.look_for_request()) {
+                case heard::nothing: one.wait_for_request(); return;
+                case heard::request: one.owner_.serve(one); return;
+                case heard::end: one.owner_.end(one); return;
+            }
+        },
+        this);
 }
 
 // From the first byte on the whole head has one deadline, however the bytes trickle in.
 task<std::string_view> server_connection::read_rest_of_head() {
-    stream_.expires_at(worker_.time().steady_now() + state_.settings.header_timeout);
+    stream_.expires_at(worker_.time().steady_now() + state_.settings->header_timeout);
     while (true) {
         const result<std::optional<std::size_t>> got = reader_.try_fill();
         if (got.has_error()) co_return got.error();
@@ -137,10 +161,10 @@ task<std::string_view> server_connection::read_rest_of_head() {
 
 task<server_connection::agreed> server_connection::shake_hands() {
     // Not kept: a connection does not hold the certificates of its time.
-    net::tls_server with = *std::move(state_.tls);
-    state_.tls.reset();
+    net::tls_server with = *std::move(state_.opening->tls);
+    state_.opening->tls.reset();
     const result<net::tls_session> made = co_await net::accept_tls(
-        stream_, std::move(with), worker_.time().steady_now() + state_.settings.header_timeout);
+        stream_, std::move(with), worker_.time().steady_now() + state_.settings->header_timeout);
     if (made.has_error()) {
         state_.counts.failed.add();
         log::debug("http.tls_failed",
@@ -172,7 +196,7 @@ void server_connection::take_certificates(const std::vector<std::string>& chain)
 
 task<> server_connection::take_proxy_header() {
     result<> taken = co_await net::take_proxy_header(
-        stream_, worker_.time().steady_now() + state_.settings.header_timeout);
+        stream_, worker_.time().steady_now() + state_.settings->header_timeout);
     if (taken.has_error()) {
         state_.counts.proxies_refused.add();
         log::warn("http.proxy_header_refused",
@@ -181,24 +205,29 @@ task<> server_connection::take_proxy_header() {
     co_return taken;
 }
 
-task<> server_connection::run() {
-    if (state_.proxied) {
+task<server_connection::left> server_connection::run() {
+    if (state_.opening && state_.opening->proxied) {
         const result<> taken = co_await take_proxy_header();
-        if (taken.has_error()) co_return taken;
+        if (taken.has_error()) co_return taken.error();
     }
-    if (state_.tls) {
+    if (state_.opening && state_.opening->tls) {
         const result<agreed> shaken = co_await shake_hands();
         if (shaken.has_error()) co_return shaken.error();
+        state_.opening.reset();
         if (*shaken == agreed::nothing) co_return co_await linger();
         if (*shaken == agreed::http2) co_return co_await serve_http2({});
         state_.http2 = false;
     }
+    state_.opening.reset();
     while (true) {
         if (reader_.empty()) {
-            idle_ = true;
-            const result<> begun = co_await wait_for_request();
-            if (begun.has_error()) co_return begun;
-            idle_ = false;
+            become_idle();
+            const heard now = look_for_request();
+            if (now == heard::end) co_return left::over;
+            if (now == heard::nothing) {
+                wait_for_request();
+                co_return left::idle;
+            }
         }
         const result<after> served = co_await serve_one();
         memory_.reset();
@@ -212,7 +241,7 @@ task<> server_connection::run() {
 }
 
 // To its end. `begun`: what has come of it.
-task<> server_connection::serve_http2(std::string_view begun) {
+task<server_connection::left> server_connection::serve_http2(std::string_view begun) {
     idle_ = false;
     http2_client client;
     client.secure = secure_;
@@ -224,11 +253,12 @@ task<> server_connection::serve_http2(std::string_view begun) {
     http2_ = &connection;
     const result<> ended = co_await connection.run(begun);
     http2_ = nullptr;
-    co_return ended;
+    if (ended.has_error()) co_return ended.error();
+    co_return left::over;
 }
 
 void server_connection::prepare_body(exchange& x) {
-    reader_.begin_body(framing_, state_.settings.body_bytes_max);
+    reader_.begin_body(framing_, state_.settings->body_bytes_max);
     // Who sends the body without waiting needs no invitation (RFC 9110 section 10.1.1).
     continue_pending_ = framing_.expects_continue && reader_.empty();
     body_.length_ =
@@ -264,7 +294,7 @@ task<server_connection::after> server_connection::serve_one() {
 
     if (state_.http2 && *head == http2_begin) co_return after::http2;
     framing_ = {};
-    const result<> parsed = parse_request_head(*head, state_.settings.head, x.request, framing_);
+    const result<> parsed = parse_request_head(*head, state_.settings->head, x.request, framing_);
     if (parsed.has_error()) {
         const result<> refused = co_await refuse(x, parsed.error());
         if (refused.has_error()) co_return refused.error();
@@ -276,7 +306,7 @@ task<server_connection::after> server_connection::serve_one() {
     const client_watch watch(*this, x);
     if (other_protocol) {
         answer_problem(x, problems::upgrade_not_supported, {"Connections cannot be upgraded yet."});
-    } else if (framing_.content_length.value_or(0) > state_.settings.body_bytes_max) {
+    } else if (framing_.content_length.value_or(0) > state_.settings->body_bytes_max) {
         answer_problem(x, problems::body_too_large);
     } else {
         const result<> handled = co_await state_.end.handle(x);
@@ -359,7 +389,7 @@ task<> server_connection::write_now(std::span<const std::string_view> pieces, st
         skip = *taken;
     }
     if (skip == size) co_return result<>{};
-    stream_.expires_at(worker_.time().steady_now() + state_.settings.write_timeout);
+    stream_.expires_at(worker_.time().steady_now() + state_.settings->write_timeout);
     co_return co_await stream_.write(pieces, skip);
 }
 
@@ -430,7 +460,7 @@ task<> server_connection::write_body(exchange& x, sent& so_far) {
 // Reads what the handler left of a small body, so that the connection can go on.
 task<server_connection::after> server_connection::finish_request_body() {
     while (!reader_.body_done()) {
-        stream_.expires_at(worker_.time().steady_now() + state_.settings.body_timeout);
+        stream_.expires_at(worker_.time().steady_now() + state_.settings->body_timeout);
         const result<std::string_view> piece = co_await reader_.read_body();
         if (piece.has_error()) co_return piece.error();
     }
@@ -440,7 +470,7 @@ task<server_connection::after> server_connection::finish_request_body() {
 // A socket that is closed while bytes wait in it is reset, and the client may lose the answer it
 // has not read yet: so the end is said first, and what still comes is read for a while (RFC 9112
 // section 9.6).
-task<> server_connection::linger() {
+task<server_connection::left> server_connection::linger() {
     stream_.shutdown_send();
     stream_.expires_at(worker_.time().steady_now() + linger_time);
     std::array<char, 4096> dropped;
@@ -449,7 +479,25 @@ task<> server_connection::linger() {
         if (got.has_error() || *got == 0) break;
         total += *got;
     }
-    co_return result<>{};
+    co_return left::over;
+}
+
+connection_list::~connection_list() {
+    while (first_ != nullptr) destroy(*first_);
+}
+
+server_connection& connection_list::add(std::unique_ptr<server_connection> one) noexcept {
+    server_connection& added = *one.release();
+    added.next_ = first_;
+    if (first_ != nullptr) first_->previous_ = &added;
+    first_ = &added;
+    return added;
+}
+
+void connection_list::destroy(server_connection& one) noexcept {
+    (one.previous_ != nullptr ? one.previous_->next_ : first_) = one.next_;
+    if (one.next_ != nullptr) one.next_->previous_ = one.previous_;
+    delete &one;
 }
 
 }  // namespace lethe::http

@@ -1,4 +1,7 @@
 // One connection of the server: request after request, until one side ends it.
+//
+// Between requests it is an object and nothing else: no coroutine, no buffer, no arena. Most
+// connections of a server wait most of the time, and there may be very many of them.
 #pragma once
 
 #include "http/message_reader.hpp"
@@ -20,31 +23,59 @@ struct door_metrics {
     metrics::counter& http2_failed;
 };
 
+// What comes before the first request.
+struct connection_opening {
+    bool proxied = false;                               // it begins with a PROXY header
+    std::optional<net::tls_server> tls = std::nullopt;  // nullopt: plain
+};
+
 struct server_connection_state {
-    server_settings settings;  // a copy: a reload does not change a connection under way
+    // Shared: a reload makes others, and does not change a connection under way.
+    std::shared_ptr<const server_settings> settings;
     handler& end;
     exchange_observer* observer;
     const bool& draining;
-    bool proxied;                        // it begins with a PROXY header
-    bool http2;                          // it may speak HTTP/2
-    std::optional<net::tls_server> tls;  // nullopt: plain
     door_metrics& counts;
+    std::unique_ptr<connection_opening> opening;  // null: nothing, or it is over
+    bool http2 = false;                           // the client may begin with HTTP/2
+};
+
+class server_connection;
+
+// Who has connections, runs them when they have something to do and destroys them. Neither is
+// called within run().
+class connection_owner {
+ public:
+    virtual void serve(server_connection& one) = 0;
+    virtual void end(server_connection& one) noexcept = 0;
+
+ protected:
+    ~connection_owner() = default;
 };
 
 class server_connection final : private net::timer {
  public:
-    server_connection(net::worker& on, net::stream stream, server_connection_state state);
+    server_connection(net::worker& on, net::stream stream, server_connection_state state,
+                      connection_owner& owner);
     server_connection(const server_connection&) = delete;
     server_connection& operator=(const server_connection&) = delete;
 
-    // Ends when the connection has.
-    [[nodiscard]] task<> run();
+    // Once. From here on its owner is told what is to be done with it; perhaps within this call,
+    // and the connection may be gone behind it.
+    void begin();
+
+    // Why run() came back: there is no request now, and the owner will be told of the next one; or
+    // the connection is over. So it is after an error.
+    enum class left : std::uint8_t { idle, over };
+    [[nodiscard]] task<left> run();
 
     // The server drains: an idle connection ends soon.
     void begin_drain();
     void abort() noexcept { stream_.cancel(); }
 
  private:
+    friend class connection_list;
+
     // The request's body, pulled by whoever needs it; the client is told to send it then, not
     // before.
     class incoming_body final : public body_source {
@@ -96,8 +127,13 @@ class server_connection final : private net::timer {
     // `nothing`: what can be said to the client was said.
     task<agreed> shake_hands();
     void take_certificates(const std::vector<std::string>& chain);
-    task<> serve_http2(std::string_view begun);
-    task<> wait_for_request();
+    // What was heard of a connection without a request.
+    enum class heard : std::uint8_t { nothing, request, end };
+
+    void become_idle();
+    [[nodiscard]] heard look_for_request();
+    void wait_for_request();
+    task<left> serve_http2(std::string_view begun);
     task<std::string_view> read_rest_of_head();
     task<after> serve_one();
     task<> refuse(exchange& x, const error_code& why);
@@ -110,8 +146,11 @@ class server_connection final : private net::timer {
     task<> write_body(exchange& x, sent& so_far);
     task<> write_now(std::span<const std::string_view> pieces, std::size_t skip = 0);
     task<after> finish_request_body();
-    task<> linger();
+    task<left> linger();
 
+    connection_owner& owner_;
+    server_connection* previous_ = nullptr;  // in a connection_list
+    server_connection* next_ = nullptr;
     net::worker& worker_;
     net::stream stream_;
     server_connection_state state_;
@@ -126,6 +165,27 @@ class server_connection final : private net::timer {
     bool idle_ = true;
     bool continue_pending_ = false;
     bool chunked_answer_ = false;
+};
+
+// All connections of a server, which it owns.
+class connection_list {
+ public:
+    connection_list() = default;
+    connection_list(const connection_list&) = delete;
+    connection_list& operator=(const connection_list&) = delete;
+    ~connection_list();
+
+    // Answers the same.
+    server_connection& add(std::unique_ptr<server_connection> one) noexcept;
+    void destroy(server_connection& one) noexcept;
+    // `what` must destroy none.
+    template <class What>
+    void for_each(const What& what) const {
+        for (server_connection* one = first_; one != nullptr; one = one->next_) what(*one);
+    }
+
+ private:
+    server_connection* first_ = nullptr;
 };
 
 }  // namespace lethe::http

@@ -28,12 +28,19 @@ class suspension {
             keep_handler{this}, boost::asio::deferred);
     }
 
+    // The same without a coroutine: resume() calls next(object), and nothing is held but this.
+    void wait_with(void (*next)(void* object), void* object) noexcept {
+        LETHE_ASSERT(!waiting());
+        object_ = object;
+        go_on_ = next;
+    }
+
     [[nodiscard]] bool waiting() const noexcept { return go_on_ != nullptr; }
 
     // Runs the coroutine, within this call, up to its next wait. It may destroy the suspension.
     void resume() {
         LETHE_ASSERT(waiting());
-        std::exchange(go_on_, nullptr)(place_);
+        std::exchange(go_on_, nullptr)(object_);
     }
 
  private:
@@ -51,6 +58,7 @@ class suspension {
         static_assert(sizeof(kept) <= sizeof place_ && alignof(kept) <= alignof(void*));
         LETHE_ASSERT(!waiting());
         ::new (place_) kept(std::forward<Handler>(handler));
+        object_ = place_;
         go_on_ = [](void* at) {
             kept* held = std::launder(static_cast<kept*>(at));
             // The coroutine holds the place the handler is in, and may end: first move out.
@@ -61,7 +69,8 @@ class suspension {
     }
 
     void (*go_on_)(void*) = nullptr;
-    alignas(void*) std::byte place_[4 * sizeof(void*)];
+    void* object_ = nullptr;  // what it is called with
+    alignas(void*) std::byte place_[sizeof(void*)];
 };
 
 }  // namespace lethe::net

@@ -1,8 +1,9 @@
 #include "wire/proxy.hpp"
 
+#include "support/on_worker.hpp"
+
 #include <atomic>
 #include <cstdlib>
-#include <future>
 
 namespace lethe::test {
 
@@ -51,12 +52,19 @@ int proxy::finished_count() const noexcept {
 }
 
 void proxy::drain() {
-    std::promise<void> done;
-    impl_->worker.post([&] {
-        impl_->server->drain();
-        done.set_value();
-    });
-    done.get_future().wait();
+    do_on_worker(impl_->worker, [&] { impl_->server->drain(); });
+}
+
+void proxy::abort() {
+    do_on_worker(impl_->worker, [&] { impl_->server->abort(); });
+}
+
+void proxy::use(const http::server_settings& settings) {
+    do_on_worker(impl_->worker, [&] { impl_->server->replace_settings(settings); });
+}
+
+void proxy::destroy_server() {
+    do_on_worker(impl_->worker, [&] { impl_->server.reset(); });
 }
 
 }  // namespace lethe::test

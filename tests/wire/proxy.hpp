@@ -31,6 +31,11 @@ class proxy {
     // How the last exchange ended, as the gateway's observer sees it.
     [[nodiscard]] int finished_count() const noexcept;
     void drain();
+    void abort();
+    // For connections that come now.
+    void use(const http::server_settings& settings);
+    // The server object goes, the worker stays.
+    void destroy_server();
 
  private:
     struct impl;

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+#include <string>
+#include <vector>
+
 namespace lethe::test {
 namespace {
 
@@ -165,6 +169,65 @@ TEST(ServerWire, AnIdleConnectionIsClosed) {
     proxy gateway({.replicas = {closed_port()}, .server = settings});
     raw_socket client = raw_socket::connect(gateway.port());
     EXPECT_TRUE(client.closed_within(3s));
+}
+
+TEST(ServerWire, ManyConnectionsTakeTurns) {
+    scripted_origin origin(echo);
+    proxy gateway({.replicas = {origin.port()}});
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 300; ++i) clients.push_back(raw_socket::connect(gateway.port()));
+    for (int round = 0; round < 3; ++round) {
+        for (raw_socket& one : clients) one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (raw_socket& one : clients)
+            EXPECT_TRUE(one.read_message().starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    gateway.abort();
+    for (raw_socket& one : clients) EXPECT_TRUE(one.closed_within(10s));
+    EXPECT_EQ(gateway.finished_count(), 900);
+}
+
+TEST(ServerWire, OtherSettingsAreForConnectionsThatComeThen) {
+    scripted_origin origin(echo);
+    proxy gateway({.replicas = {origin.port()}});
+    const std::string large =
+        "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(2000, 'x') + "\r\n\r\n";
+    raw_socket before = raw_socket::connect(gateway.port());
+    before.send(large);
+    EXPECT_TRUE(before.read_message().starts_with("HTTP/1.1 200 "));
+    http::server_settings settings;
+    settings.head.head_bytes_max = 1024;
+    gateway.use(settings);
+    raw_socket behind = raw_socket::connect(gateway.port());
+    behind.send(large);
+    EXPECT_TRUE(behind.read_all().starts_with("HTTP/1.1 431 "));
+    before.send(large);
+    EXPECT_TRUE(before.read_message().starts_with("HTTP/1.1 200 "));
+}
+
+TEST(ServerWire, AServerThatIsDestroyedFinishesWhatIsUnderWayAndDropsTheRest) {
+    std::promise<void> asked;
+    std::promise<void> go_on;
+    scripted_origin origin([&](raw_socket& connection) {
+        connection.read_until("\r\n\r\n");
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        connection.read_until("\r\n\r\n");
+        asked.set_value();
+        go_on.get_future().wait();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        connection.read_all();
+    });
+    proxy gateway({.replicas = {origin.port()}});
+    raw_socket idle = raw_socket::connect(gateway.port());
+    idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(idle.read_message().ends_with("ok"));
+    raw_socket busy = raw_socket::connect(gateway.port());
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    asked.get_future().wait();
+    gateway.destroy_server();
+    go_on.set_value();
+    EXPECT_TRUE(busy.read_message().ends_with("ok"));
+    EXPECT_TRUE(busy.closed_within(10s));
+    EXPECT_TRUE(idle.closed_within(10s));
 }
 
 TEST(ServerWire, UpgradesAreRefusedClearlyAndHttp2OffersAreIgnored) {
