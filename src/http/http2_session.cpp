@@ -1,14 +1,12 @@
 #include "http/http2_session.hpp"
 
-#include "http/writer.hpp"
-
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <new>
-#include <string>
 #include <vector>
 
 namespace lethe::http {
@@ -338,11 +336,11 @@ void http2_session::answer(std::int32_t id, int status, std::span<const field_li
                            bool has_body) {
     // One per thread: of all workers' sessions one at a time answers.
     static thread_local std::vector<nghttp2_nv> lines;
-    static thread_local std::string number;
-    number.clear();
-    append_decimal(number, static_cast<std::uint64_t>(status));
+    std::array<char, 3> digits{};
+    std::to_chars(digits.data(), digits.data() + digits.size(), status);
     lines.clear();
-    lines.push_back(name_value(":status", number, NGHTTP2_NV_FLAG_NONE));
+    lines.push_back(
+        name_value(":status", {digits.data(), digits.size()}, NGHTTP2_NV_FLAG_NONE));
     for (const field_line& one : fields)
         // A cookie that others set is nothing to compress one's guesses against (RFC 7541 7.1.3).
         lines.push_back(name_value(
