@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
 namespace lethe::http {
@@ -27,6 +28,17 @@ constexpr std::chrono::milliseconds idle_time_while_draining{1'000};
 // What a client that knows beforehand that HTTP/2 is spoken begins with looks like a head (RFC 9113
 // section 3.4).
 constexpr std::string_view http2_begin = "PRI * HTTP/2.0\r\n\r\n";
+
+struct exchange_end {
+    void operator()(exchange* x) const noexcept { x->~exchange(); }
+};
+using exchange_ptr = std::unique_ptr<exchange, exchange_end>;
+
+// Not in a coroutine's frame: Asio keeps frames for the next coroutine only while they are small.
+exchange_ptr make_exchange(arena& memory, clock& time) {
+    void* const place = memory.allocate(sizeof(exchange), alignof(exchange));
+    return exchange_ptr(new (place) exchange(memory, time));
+}
 
 // Without a length, HTTP/1.0 learns the body's end from the connection's.
 bool ends_with_connection(const exchange& x) {
@@ -269,7 +281,8 @@ void server_connection::prepare_body(exchange& x) {
 
 // An error: the connection ends at once, without an orderly end.
 task<server_connection::after> server_connection::serve_one() {
-    exchange x(memory_, worker_.time());
+    const exchange_ptr made = make_exchange(memory_, worker_.time());
+    exchange& x = *made;
     x.remote_address = stream_.remote_address();
     x.secure = secure_;
     if (client_) {
