@@ -66,6 +66,17 @@ template <class Hits>
                             _mm_cmpeq_epi8(block, _mm_set1_epi8('\n')));
     });
 }
+// The first byte that is neither a letter nor a hyphen, as nearly all of a field's name are, or
+// less than a block from the end.
+[[nodiscard]] inline const char* skip_usual_name(const char* at, const char* end) noexcept {
+    return skip_blocks(at, end, [](__m128i block) noexcept {
+        const __m128i place =
+            _mm_sub_epi8(_mm_or_si128(block, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+        const __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(place, _mm_set1_epi8(25)), place);
+        const __m128i usual = _mm_or_si128(letter, _mm_cmpeq_epi8(block, _mm_set1_epi8('-')));
+        return _mm_cmpeq_epi8(usual, _mm_setzero_si128());
+    });
+}
 #else
 [[nodiscard]] inline const char* skip_no_controls(const char* at, const char* end) noexcept {
     constexpr std::uint64_t ones = 0x0101010101010101;
@@ -84,6 +95,10 @@ template <class Hits>
 }
 
 [[nodiscard]] inline const char* skip_no_line_breaks(const char* at, const char*) noexcept {
+    return at;
+}
+
+[[nodiscard]] inline const char* skip_usual_name(const char* at, const char*) noexcept {
     return at;
 }
 #endif

@@ -107,6 +107,7 @@ result<> read_fields(const char* at, const char* end, std::size_t fields_max, ki
         if (count == fields_max) return LETHE_ERR(errc::too_many_fields);
         const char* const name = at;
         unsigned classes = 0;
+        at = detail::skip_usual_name(at, end);
         while (const unsigned one = detail::token_table[static_cast<unsigned char>(*at)]) {
             classes |= one;
             ++at;

@@ -201,6 +201,24 @@ TEST(RequestHead, EveryByteOfNameAndValueIsJudged) {
     }
 }
 
+TEST(RequestHead, EveryByteIsJudgedWhereverItStandsInALongName) {
+    for (std::size_t size = 1; size < 40; ++size) {
+        for (std::size_t place = 0; place < size; ++place) {
+            for (int c = 0; c < 256; ++c) {
+                std::string name(size, place % 2 == 0 ? 'x' : 'Z');
+                name[place] = static_cast<char>(c);
+                const parsed_request out("GET / HTTP/1.1\r\nHost: a\r\n" + name + ": b\r\n\r\n");
+                // A colon ends the name where it stands; the rest is of the value.
+                const bool sound = c == ':' ? place != 0 : is_token(name);
+                ASSERT_EQ(out.ok(), sound) << "size " << size << ", place " << place << ", " << c;
+                if (!sound) continue;
+                const std::string_view read = (out.head.header.end() - 1)->name;
+                ASSERT_EQ(read, std::string_view(name).substr(0, c == ':' ? place : size));
+            }
+        }
+    }
+}
+
 TEST(RequestHead, AControlByteIsFoundWhereverItStandsInALongValue) {
     for (std::size_t at = 0; at < 70; ++at)
         for (const char bad : {'\0', '\n', '\r', '\x1f', '\x7f'}) {
