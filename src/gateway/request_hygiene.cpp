@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 
 namespace lethe::gateway {
@@ -32,9 +33,21 @@ bool is_lower_hex(std::string_view text) {
                        [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+// "00" to "ff", one after another.
+constexpr auto hex_pairs = [] {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<char, 512> out{};
+    for (std::size_t i = 0; i < 256; ++i) {
+        out[2 * i] = digits[i / 16];
+        out[2 * i + 1] = digits[i % 16];
+    }
+    return out;
+}();
+
 // 16 digits.
 void write_hex(char* to, std::uint64_t value) {
-    for (int shift = 60; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[(value >> shift) & 15];
+    for (int shift = 56; shift >= 0; shift -= 8, to += 2)
+        std::memcpy(to, hex_pairs.data() + 2 * ((value >> shift) & 255), 2);
 }
 
 bool all_zero(std::string_view text) {
