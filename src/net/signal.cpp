@@ -26,6 +26,7 @@ class waiter final : public stoppable {
 
     boost::asio::steady_timer timer;
     bool notified = false;
+    bool expired = false;  // by expire_oldest()
 
  private:
     worker& owner_;
@@ -51,6 +52,7 @@ task<> signal::wait(steady_time deadline) {
     const auto [error] =
         co_await self.timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (self.notified) co_return result<>{};
+    if (self.expired) co_return LETHE_ERR(errc::timeout);
     in.waiters.erase(place);
     if (error) co_return LETHE_ERR(errc::cancelled);
     co_return LETHE_ERR(errc::timeout);
@@ -61,6 +63,22 @@ void signal::notify_one() noexcept {
     waiter* first = impl_->waiters.front();
     impl_->waiters.pop_front();
     first->notified = true;
+    first->timer.cancel();
+}
+
+void signal::notify_newest() noexcept {
+    if (impl_->waiters.empty()) return;
+    waiter* last = impl_->waiters.back();
+    impl_->waiters.pop_back();
+    last->notified = true;
+    last->timer.cancel();
+}
+
+void signal::expire_oldest() noexcept {
+    if (impl_->waiters.empty()) return;
+    waiter* first = impl_->waiters.front();
+    impl_->waiters.pop_front();
+    first->expired = true;
     first->timer.cancel();
 }
 

@@ -20,6 +20,10 @@ class signal {
     [[nodiscard]] task<> wait(steady_time deadline);
     // Wakes the one that has waited longest, if any.
     void notify_one() noexcept;
+    // Wakes the one that came last, if any: under overload the others are near their end anyway.
+    void notify_newest() noexcept;
+    // The wait of the one that has waited longest, if any, ends with timeout.
+    void expire_oldest() noexcept;
     [[nodiscard]] std::size_t waiting() const noexcept;
 
  private:

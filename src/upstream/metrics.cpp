@@ -32,6 +32,13 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
                       "Replicas left out for a while after failures.")),
       overloaded(count(in, of, "lethe_upstream_overloaded_total",
                        "Requests refused because all replicas were full.")) {
+    if (of.concurrency) {
+        shed = &count(in, of, "lethe_upstream_shed_total",
+                      "Requests refused because too many waited for the upstream, or too long.");
+        concurrency_limit =
+            &in.make_gauge("lethe_upstream_concurrency_limit",
+                           "Requests that may be under way at once.", {{"upstream", of.name}});
+    }
     if (!of.health) return;
     for (const replica& one : of.replicas)
         healthy.push_back(&in.make_gauge("lethe_upstream_replica_healthy",

@@ -20,6 +20,9 @@ struct metrics {
     lethe::metrics::counter& connect_failures;
     lethe::metrics::counter& ejections;
     lethe::metrics::counter& overloaded;
+    // With concurrency_options alone.
+    lethe::metrics::counter* shed = nullptr;
+    lethe::metrics::gauge* concurrency_limit = nullptr;
     std::vector<lethe::metrics::gauge*> healthy;  // per replica; set by the worker that checks
 };
 

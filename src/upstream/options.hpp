@@ -116,6 +116,19 @@ struct signature_options {
     }
 };
 
+// How many requests are under way at the upstream at once, so that it is not led beyond what it can
+// do. Per worker.
+struct concurrency_options {
+    bool adaptive = true;  // found out by the latency, between min and max; false: always max
+    std::uint32_t min = 4;
+    std::uint32_t max = 1'000;
+    // Requests beyond it wait: so many, so long. More, and who waited longer, are refused with 503.
+    std::uint32_t queue = 256;
+    std::chrono::milliseconds queue_time{100};
+
+    bool operator==(const concurrency_options&) const = default;
+};
+
 struct options {
     std::string name;
     std::vector<replica> replicas;  // at least one, no two equal
@@ -128,6 +141,7 @@ struct options {
     retry_options retries;
     std::optional<tls_options> tls{};  // for replicas that are secure; nullopt: the default
     std::optional<signature_options> signature{};
+    std::optional<concurrency_options> concurrency{};  // nullopt: only connections_max holds
 
     std::chrono::milliseconds connect_timeout{2'000};
     // From the request's last byte to the whole head of the answer.

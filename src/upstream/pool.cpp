@@ -55,6 +55,18 @@ bool can_send_body(http::exchange& x, bool first_try) {
 
 }  // namespace
 
+// For as long as a request is inside.
+class inside_scope {
+ public:
+    explicit inside_scope(admission& of) : of_(of) {}
+    ~inside_scope() { of_.leave(); }
+    inside_scope(const inside_scope&) = delete;
+    inside_scope& operator=(const inside_scope&) = delete;
+
+ private:
+    admission& of_;
+};
+
 // The body of an answer; holds the connection until it is let go.
 class answer_body final : public http::body_source {
  public:
@@ -100,6 +112,8 @@ pool::pool(net::worker& on, options what, std::optional<net::tls_client> tls)
       kept_(options_.replicas.size()),
       room_(on) {
     for (const replica& one : options_.replicas) authorities_.push_back(to_text(one));
+    if (options_.concurrency)
+        admission_ = std::make_unique<admission>(on, *options_.concurrency, metrics_);
 }
 
 pool::~pool() = default;
@@ -112,6 +126,30 @@ void pool::set_healthy(std::size_t replica, bool yes) {
 task<> pool::handle(http::exchange& x) {
     x.upstream_name = options_.name;
     x.outcome = http::upstream_outcome::not_sent;
+    return admission_ ? handle_limited(x) : try_replicas(x);
+}
+
+task<> pool::handle_limited(http::exchange& x) {
+    if (!admission_->try_enter()) {
+        const result<admission::verdict> let_in = co_await admission_->wait(x.deadline);
+        if (let_in.has_error()) co_return let_in.error();
+        if (*let_in == admission::verdict::refused) {
+            metrics_.not_sent.add();
+            http::answer_problem(x, problems::overloaded, {.retry_after = retry_after});
+            co_return result<>{};
+        }
+    }
+    const inside_scope inside(*admission_);
+    const steady_time began = worker_.time().steady_now();
+    const result<> done = co_await try_replicas(x);
+    // What failed at once says nothing of how long the service takes.
+    if (x.outcome == http::upstream_outcome::answered || x.problem == problems::timed_out.slug)
+        admission_->note_answer(began);
+    if (done.has_error()) co_return done.error();
+    co_return result<>{};
+}
+
+task<> pool::try_replicas(http::exchange& x) {
     std::vector<bool> tried;  // stays empty when all goes well
     bool fresh = false;
     bool sent_again = false;

@@ -5,6 +5,7 @@
 #include "http/client.hpp"
 #include "http/filter.hpp"
 #include "net/signal.hpp"
+#include "upstream/admission.hpp"
 #include "upstream/balancer.hpp"
 #include "upstream/connect.hpp"
 #include "upstream/metrics.hpp"
@@ -52,6 +53,8 @@ class pool final : public http::handler {
         cancelled,        // the client left
     };
 
+    task<> handle_limited(http::exchange& x);
+    task<> try_replicas(http::exchange& x);
     // Opens `into`; where that fails it stays empty, and the answer says what became of the
     // attempt.
     task<attempt> open_for(http::exchange& x, std::size_t replica, connection& into);
@@ -79,6 +82,7 @@ class pool final : public http::handler {
     std::vector<std::string> authorities_;
     std::vector<std::vector<kept>> kept_;  // per replica, the longest idle first
     net::signal room_;
+    std::unique_ptr<admission> admission_;  // null: without concurrency_options
 };
 
 }  // namespace lethe::upstream
