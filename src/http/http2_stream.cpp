@@ -115,6 +115,7 @@ std::optional<std::string_view> http2_stream::incoming_body::whole() const noexc
 task<std::string_view> http2_stream::incoming_body::read() {
     http2_stream& s = owner_;
     http2_session& session = s.owner_.session();
+    const clock& time = s.owner_.worker().time();
     s.body_touched_ = true;
     if (!s.reading_.empty()) {
         session.consume(s.id_, s.reading_.size(), !s.closed_);
@@ -128,9 +129,11 @@ task<std::string_view> http2_stream::incoming_body::read() {
     while (s.arrived_.empty()) {
         if (s.body_done_) co_return std::string_view{};
         if (s.closed_) co_return LETHE_ERR(errc::truncated);
-        s.wait_until(s.owner_.state().settings->body_timeout);
+        const steady_time began = time.steady_now();
+        s.wait_until(s.pace_.patience(*s.owner_.state().settings));
         co_await s.waits_.wait();
         s.clear();
+        s.pace_.took(time.steady_now() - began, s.arrived_.size());
         if (s.timed_out_) co_return LETHE_ERR(errc::timeout);
     }
     s.reading_.swap(s.arrived_);
@@ -140,7 +143,7 @@ task<std::string_view> http2_stream::incoming_body::read() {
     co_return s.reading_;
 }
 
-void http2_stream::wait_until(std::chrono::milliseconds patience) {
+void http2_stream::wait_until(duration patience) {
     timed_out_ = false;
     set(owner_.worker().timers(), owner_.worker().turn_time() + patience);
 }

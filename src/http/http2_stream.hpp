@@ -1,6 +1,7 @@
 // One request over HTTP/2 and its answer: an exchange, its two bodies, and what waits for them.
 #pragma once
 
+#include "http/body_pace.hpp"
 #include "http/exchange.hpp"
 #include "http/http2_request.hpp"
 #include "http/http2_session.hpp"
@@ -69,7 +70,7 @@ class http2_stream final : public http2_session::stream, private net::timer {
 
     void expired() override;
     void wake_later();
-    void wait_until(std::chrono::milliseconds patience);
+    void wait_until(duration patience);
     [[nodiscard]] task<> handle();
     void send_head(bool has_body);
     [[nodiscard]] task<> send_answer();
@@ -89,6 +90,7 @@ class http2_stream final : public http2_session::stream, private net::timer {
     std::string arrived_;  // of the request's body, not yet read
     std::string reading_;  // the piece that the reader has
     std::optional<std::uint64_t> body_length_;
+    body_pace pace_;
     std::uint64_t body_bytes_ = 0;  // read
     bool body_done_ = false;        // all of it has arrived
     bool body_touched_ = false;

@@ -23,7 +23,9 @@ struct server_settings {
     std::uint32_t http2_streams_max = 100;  // requests under way on one connection
     // From a request's first byte to its head; also for the TLS handshake.
     std::chrono::milliseconds header_timeout{10'000};
-    std::chrono::milliseconds body_timeout{30'000};        // between two pieces of a body
+    std::chrono::milliseconds body_timeout{30'000};  // between two pieces of a body
+    // Bytes of a body a second, once it was waited for as long as body_timeout in all; 0: any pace.
+    std::uint64_t body_rate_min = 500;
     std::chrono::milliseconds keep_alive_timeout{60'000};  // between two requests
     std::chrono::milliseconds write_timeout{30'000};       // for the client to take what is sent
 };

@@ -112,8 +112,11 @@ task<std::string_view> server_connection::incoming_body::read() {
         const result<> told = co_await c.write_now(go_on);
         if (told.has_error()) co_return told.error();
     }
-    c.stream_.expires_at(c.worker_.time().steady_now() + c.state_.settings->body_timeout);
-    co_return co_await c.reader_.read_body();
+    const steady_time began = c.worker_.time().steady_now();
+    c.stream_.expires_at(began + pace_.patience(*c.state_.settings));
+    const result<std::string_view> piece = co_await c.reader_.read_body();
+    pace_.took(c.worker_.time().steady_now() - began, piece.has_value() ? piece->size() : 0);
+    co_return piece;
 }
 
 void server_connection::begin() {
@@ -273,6 +276,7 @@ void server_connection::prepare_body(exchange& x) {
     reader_.begin_body(framing_, state_.settings->body_bytes_max);
     // Who sends the body without waiting needs no invitation (RFC 9110 section 10.1.1).
     continue_pending_ = framing_.expects_continue && reader_.empty();
+    body_.pace_ = {};
     body_.length_ =
         framing_.chunked ? std::nullopt : std::optional(framing_.content_length.value_or(0));
     if (framing_.chunked || body_.length_ != std::optional<std::uint64_t>(0))
@@ -473,8 +477,7 @@ task<> server_connection::write_body(exchange& x, sent& so_far) {
 // Reads what the handler left of a small body, so that the connection can go on.
 task<server_connection::after> server_connection::finish_request_body() {
     while (!reader_.body_done()) {
-        stream_.expires_at(worker_.time().steady_now() + state_.settings->body_timeout);
-        const result<std::string_view> piece = co_await reader_.read_body();
+        const result<std::string_view> piece = co_await body_.read();
         if (piece.has_error()) co_return piece.error();
     }
     co_return after::another_request;

@@ -4,6 +4,7 @@
 // connections of a server wait most of the time, and there may be very many of them.
 #pragma once
 
+#include "http/body_pace.hpp"
 #include "http/message_reader.hpp"
 #include "http/server.hpp"
 
@@ -92,6 +93,7 @@ class server_connection final : private net::timer {
      private:
         friend class server_connection;
         server_connection& owner_;
+        body_pace pace_;
         std::optional<std::uint64_t> length_;
     };
 
