@@ -98,6 +98,7 @@ int serve(const std::string& file) {
         siginfo_t from{};
         const int signal = sigtimedwait(&signals, &from, &until_next_look);
         running->follow_certificates();
+        running->watch_memory();
         next.look();
         if (signal == SIGUSR2) next.start(*running);
         if (signal == SIGHUP) {

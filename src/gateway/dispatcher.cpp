@@ -4,6 +4,17 @@
 #include "identity/forward.hpp"
 
 namespace lethe::gateway {
+namespace {
+
+constexpr std::chrono::seconds retry_without_memory{5};
+
+}  // namespace
+
+dispatcher::dispatcher(net::worker& on)
+    : worker_(on),
+      refused_for_memory_(
+          on.metrics().make_counter("lethe_gateway_memory_refused_total",
+                                    "Requests refused because memory was near its limit.")) {}
 
 task<> dispatcher::handle(http::exchange& x) {
     routes& now = *routes_;
@@ -22,6 +33,11 @@ task<> dispatcher::handle(http::exchange& x) {
     x.route = found;
     x.route_name = route.name;
     x.deadline = x.started + route.timeout;
+    if (!has_memory_for(x, pressure_)) {
+        refused_for_memory_.add();
+        http::answer_problem(x, problems::memory_short, {.retry_after = retry_without_memory});
+        co_return result<>{};
+    }
     const result<> done = co_await now.way_of(*found).handle(x);
     clean_answer_for_client(x);
     co_return done;

@@ -64,8 +64,32 @@ std::shared_ptr<const session::handle_keys> make_handle_keys(const config::confi
         given.empty() ? std::vector{std::string(own_key.reveal())} : given);
 }
 
+// The tables of limits that are as they were are taken over: a reload gives no client a new burst.
+std::vector<limit_tables> make_limit_tables(const config::configuration& from,
+                                            const shared_parts* before) {
+    const std::unique_ptr<random_source> random = make_secure_random();
+    std::vector<limit_tables> out;
+    for (const config::route_options& route : from.routes) {
+        limit_tables made{route.name, route.limits, {}};
+        const auto is_same = [&made](const limit_tables& one) {
+            return one.route == made.route && one.of == made.of;
+        };
+        if (before != nullptr)
+            if (const auto kept = std::ranges::find_if(before->limited, is_same);
+                kept != before->limited.end())
+                made.tables = kept->tables;
+        if (made.tables.empty())
+            for (const limits::options& one : route.limits)
+                made.tables.push_back(
+                    std::make_shared<limits::client_table>(one.clients_max, *random));
+        out.push_back(std::move(made));
+    }
+    return out;
+}
+
 result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configuration from,
                                                               const secret& own_handle_key,
+                                                              const shared_parts* before,
                                                               std::string& why) {
     auto out = std::make_shared<shared_parts>();
     identity::loaded_issuers loaded = identity::load_issuers(from.issuers);
@@ -99,6 +123,7 @@ result<std::shared_ptr<const shared_parts>> make_shared_parts(config::configurat
         }
         out->upstream_tls.push_back(*std::move(tls));
     }
+    out->limited = make_limit_tables(from, before);
     out->config = std::move(from);
     return std::shared_ptr<const shared_parts>(std::move(out));
 }
@@ -109,6 +134,8 @@ std::set<std::string> used_stores(const config::configuration& of) {
     for (const config::route_options& one : of.routes) {
         if (one.session && !one.session->store.empty()) out.insert(one.session->store);
         if (one.idempotency) out.insert(one.idempotency->store);
+        for (const limits::options& limit : one.limits)
+            if (!limit.store.empty()) out.insert(limit.store);
     }
     return out;
 }
@@ -134,7 +161,8 @@ error_code make_error_code(errc e) noexcept {
 result<std::unique_ptr<gateway>> gateway::start(config::configuration with, std::string& why) {
     std::unique_ptr<gateway> made(new gateway());
     made->make_own_keys();
-    LETHE_TRY(made->shared_, make_shared_parts(std::move(with), made->own_handle_key_, why));
+    LETHE_TRY(made->shared_,
+              make_shared_parts(std::move(with), made->own_handle_key_, nullptr, why));
     const result<> opened = made->open_stores(why);
     if (opened.has_error()) return opened.error();
     const config::server_limits& limits = made->config().limits;
@@ -287,6 +315,28 @@ void gateway::follow_certificates() {
     log::info("gateway.certificates_reloaded");
 }
 
+void gateway::watch_memory() {
+    const std::uint64_t used = resident_bytes().value_or(0);
+    const std::uint64_t most = memory_max(config().limits.memory_bytes);
+    memory_used_ = static_cast<std::int64_t>(used);
+    memory_max_ = static_cast<std::int64_t>(most);
+    const memory_pressure level = next_pressure(pressure_, used, most);
+    // What was freed may still be held by the allocator, and would count.
+    if (level != memory_pressure::none) give_back_free_memory();
+    if (level == pressure_) return;
+    const bool was_short = pressure_ != memory_pressure::none;
+    pressure_ = level;
+    if (level != memory_pressure::none)
+        log::warn("gateway.memory_short",
+                  {{"bytes", used},
+                   {"bytes_max", most},
+                   {"refused",
+                    level == memory_pressure::full ? "requests and connections" : "large bodies"}});
+    else if (was_short)
+        log::info("gateway.memory_recovered", {{"bytes", used}, {"bytes_max", most}});
+    for (const auto& one : workers_) one->worker().post([&to = *one, level] { to.use(level); });
+}
+
 admin_source gateway::make_admin_source() {
     return {
         .why_not_ready = [this] { return why_not_ready(); },
@@ -309,6 +359,12 @@ std::string gateway::metrics_text() const {
     metrics::registry process;
     process.make_gauge("lethe_gateway_workers", "Workers.")
         .set(static_cast<std::int64_t>(workers_.size()));
+    process.make_gauge("lethe_gateway_memory_bytes", "Memory that the process takes (resident).")
+        .set(memory_used_);
+    process
+        .make_gauge("lethe_gateway_memory_max_bytes",
+                    "Above it requests and connections are refused; 0: no limit.")
+        .set(memory_max_);
     if (const std::int64_t end = certificates_end_; end != 0)
         process
             .make_gauge("lethe_tls_certificate_expiry_seconds",
@@ -344,7 +400,7 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
         return LETHE_ERR(errc::cannot_start);
     }
     LETHE_TRY(std::shared_ptr<const shared_parts> shared,
-              make_shared_parts(std::move(fresh), own_handle_key_, why));
+              make_shared_parts(std::move(fresh), own_handle_key_, shared_.get(), why));
     std::vector<config::listener_options> opened = with_options_of(opened_, shared->config.listen);
     const result<std::vector<http::door_options>> doors = make_doors(opened, shared, why);
     if (doors.has_error()) {

@@ -4,6 +4,7 @@
 #include "gateway/config/config.hpp"
 #include "gateway/gateway_worker.hpp"
 #include "gateway/listener_tls.hpp"
+#include "gateway/memory_watch.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -39,6 +40,10 @@ class gateway {
     // Takes over the listeners' certificates where their files have changed since they were read;
     // files that do not fit leave those in use, and are logged. Call it every second or so.
     void follow_certificates();
+
+    // Looks how much memory the process takes, and tells the workers what to refuse. Call it every
+    // second or so.
+    void watch_memory();
 
     // Stops accepting and waits until all that is under way has ended, at most for the configured
     // drain time. True when nothing had to be dropped. `hurry` is asked now and then; true ends the
@@ -88,6 +93,9 @@ class gateway {
     secret own_ticket_key_;                         // likewise
     std::vector<config::listener_options> opened_;  // with the options that they have now
     file_watch certificates_;
+    memory_pressure pressure_ = memory_pressure::none;
+    std::atomic<std::int64_t> memory_used_{0};
+    std::atomic<std::int64_t> memory_max_{0};        // 0: no limit
     std::atomic<std::int64_t> certificates_end_{0};  // in Unix time; 0: there is none
 };
 

@@ -48,6 +48,7 @@ http::server_settings server_settings_of(const config::configuration& from) {
         .http2_streams_max = from.limits.http2_streams,
         .header_timeout = from.timeouts.header,
         .body_timeout = from.timeouts.body,
+        .body_rate_min = from.limits.body_rate_min,
         .keep_alive_timeout = from.timeouts.keep_alive,
         .write_timeout = from.timeouts.write,
     };
@@ -124,8 +125,21 @@ bool gateway_worker::session_api_drained() const noexcept {
 void gateway_worker::use(std::shared_ptr<const shared_parts> shared) {
     log_.use_routes(route_names(shared->config));
     log_.log_access(shared->config.log.access != config::access_log::off);
-    server_.replace_settings(server_settings_of(shared->config));
     dispatcher_.use(std::make_shared<routes>(std::move(shared), parts_));
+    use_server_settings();
+}
+
+void gateway_worker::use(memory_pressure level) {
+    pressure_ = level;
+    dispatcher_.use(level);
+    use_server_settings();
+}
+
+// Without memory no connection comes in: the limit of connections is reached already.
+void gateway_worker::use_server_settings() {
+    http::server_settings settings = server_settings_of(dispatcher_.current()->shared().config);
+    if (pressure_ == memory_pressure::full) settings.connections_max = 0;
+    server_.replace_settings(settings);
 }
 
 void gateway_worker::check_health(

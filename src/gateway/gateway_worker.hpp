@@ -42,6 +42,8 @@ class gateway_worker {
     void use_doors(const std::vector<http::door_options>& all);
     // Serves another configuration from the next request on.
     void use(std::shared_ptr<const shared_parts> shared);
+    // What the gateway found out about its memory: from the next request and connection on.
+    void use(memory_pressure level);
     // Checks the replicas' health for all workers; `report` passes on what it finds.
     void check_health(std::function<void(std::shared_ptr<const shared_parts> of,
                                          std::size_t upstream, std::size_t replica, bool healthy)>
@@ -70,7 +72,10 @@ class gateway_worker {
         net::worker& worker_;
     };
 
+    void use_server_settings();
+
     net::worker worker_;
+    memory_pressure pressure_ = memory_pressure::none;
     spawner spawner_{worker_};
     worker_parts parts_;
     exchange_log log_;

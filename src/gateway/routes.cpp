@@ -1,9 +1,12 @@
 #include "gateway/routes.hpp"
 
 #include "idempotency/filter.hpp"
+#include "limits/filter.hpp"
 #include "session/filter.hpp"
 #include "session/sealed_filter.hpp"
 #include "upstream/signature.hpp"
+
+#include <algorithm>
 
 namespace lethe::gateway {
 
@@ -22,8 +25,8 @@ routes::routes(std::shared_ptr<const shared_parts> shared, worker_parts& parts)
     for (const upstream::options& one : shared_->config.upstreams)
         pools_.push_back(std::make_unique<upstream::pool>(parts.worker, one,
                                                           shared_->upstream_tls[pools_.size()]));
-    for (const config::route_options& one : shared_->config.routes)
-        ways_.push_back(make_way(one, parts));
+    for (std::size_t i = 0; i < shared_->config.routes.size(); ++i)
+        ways_.push_back(make_way(i, parts));
 }
 
 session::engine& routes::session_engine(const std::string& store, worker_parts& parts) {
@@ -83,14 +86,34 @@ std::optional<session_way> routes::session_way_of(std::string_view route_mark) c
     return found->second;
 }
 
+void routes::add_limits(std::vector<std::unique_ptr<http::filter>>& to, std::size_t route,
+                        worker_parts& parts, std::initializer_list<limits::client_rule> by) {
+    const config::route_options& options = shared_->config.routes[route];
+    std::vector<limits::limit> found;
+    for (std::size_t i = 0; i < options.limits.size(); ++i) {
+        const limits::options& one = options.limits[i];
+        if (std::find(by.begin(), by.end(), one.by.by) == by.end()) continue;
+        store::store* const in = one.store.empty() ? nullptr : parts.stores.at(one.store).get();
+        found.emplace_back(one, shared_->limited[route].tables[i], in, parts.worker.time());
+    }
+    if (found.empty()) return;
+    to.push_back(std::make_unique<limits::filter>(
+        std::move(found), options.name, limits::metrics(parts.worker.metrics(), options.name)));
+}
+
 // The order is fixed: who calls decides whose session it is, both decide whose key it is, and the
-// inner steps see only what the outer ones let through.
-std::unique_ptr<http::handler> routes::make_way(const config::route_options& route,
-                                                worker_parts& parts) {
+// inner steps see only what the outer ones let through. Limits stand as far out as they can: what
+// they refuse costs nothing further in, and claims no key.
+std::unique_ptr<http::handler> routes::make_way(std::size_t index, worker_parts& parts) {
+    using limits::client_rule;
+    const config::route_options& route = shared_->config.routes[index];
     std::vector<std::unique_ptr<http::filter>> filters;
+    add_limits(filters, index, parts, {client_rule::address, client_rule::field});
     if (route.authenticate)
         filters.push_back(std::make_unique<identity::authenticate>(*route.authenticate, issuers_));
+    add_limits(filters, index, parts, {client_rule::caller});
     if (route.session) filters.push_back(make_session_filter(route, parts));
+    add_limits(filters, index, parts, {client_rule::session});
     if (route.idempotency) {
         idempotency::engine& engine = *parts.idempotency_engines.at(route.idempotency->store);
         filters.push_back(std::make_unique<idempotency::filter>(engine, route.idempotency->rules,

@@ -13,6 +13,7 @@
 #include "idempotency/metrics.hpp"
 #include "idempotency/spawner.hpp"
 #include "identity/authenticate.hpp"
+#include "limits/client_table.hpp"
 #include "session/engine.hpp"
 #include "session/metrics.hpp"
 #include "session/revocation.hpp"
@@ -20,6 +21,7 @@
 #include "upstream/pool.hpp"
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +45,14 @@ struct worker_parts {
     http::spool& large_bodies;  // of the process
 };
 
+// What the clients of a route's limits have used up: what changes and is shared all the same, since
+// the connections of one client reach several workers (ADR 0022). Lives on across reloads.
+struct limit_tables {
+    std::string route;
+    std::vector<limits::options> of;
+    std::vector<std::shared_ptr<limits::client_table>> tables;  // by limit
+};
+
 // What all workers share of one configuration; never changes.
 struct shared_parts {
     config::configuration config;
@@ -52,6 +62,7 @@ struct shared_parts {
     std::shared_ptr<const session::keyring> session_keys;      // null without any
     std::shared_ptr<const session::handle_keys> handle_keys;   // null: no sessions by URL
     std::vector<std::optional<net::tls_client>> upstream_tls;  // by upstream
+    std::vector<limit_tables> limited;                         // by route
 };
 
 class routes {
@@ -70,8 +81,10 @@ class routes {
     [[nodiscard]] upstream::pool& pool(std::size_t upstream) { return *pools_[upstream]; }
 
  private:
-    [[nodiscard]] std::unique_ptr<http::handler> make_way(const config::route_options& route,
-                                                          worker_parts& parts);
+    [[nodiscard]] std::unique_ptr<http::handler> make_way(std::size_t route, worker_parts& parts);
+    // Adds the filter of the route's limits that go by one of these, if there is any.
+    void add_limits(std::vector<std::unique_ptr<http::filter>>& to, std::size_t route,
+                    worker_parts& parts, std::initializer_list<limits::client_rule> by);
     [[nodiscard]] std::unique_ptr<http::filter> make_session_filter(
         const config::route_options& route, worker_parts& parts);
     [[nodiscard]] session::engine& session_engine(const std::string& store, worker_parts& parts);

@@ -137,6 +137,9 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
                                 "expected each replica once");
     const upstream::options& one = of.upstreams[index];
     check_upstream_tls(one, path_of("upstreams", index, "tls"), with);
+    if (one.concurrency && one.concurrency->adaptive && one.concurrency->min > one.concurrency->max)
+        with.fail_later(path_of("upstreams", index, "concurrency"), "has a min above its max",
+                        "expected min to be at most max");
     const bool hashes = one.balance == upstream::balance_rule::hash;
     if (hashes && !one.hash_by)
         with.fail_later(path_of("upstreams", index, "balance"), "goes by nothing",

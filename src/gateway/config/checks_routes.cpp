@@ -21,20 +21,6 @@ bool contains(const std::vector<std::string>& all, const std::string& one) {
     return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-// `section` is what has an option `name`, `kind` what it names: "upstream". Where it has mistakes
-// and lacks a name because of them, that may be the one.
-void want_known(const std::string& path, std::string_view kind, std::string_view section,
-                const std::string& name, const std::vector<std::string>& known, reader& with) {
-    if (name.empty() || contains(known, name)) return;
-    const bool is_incomplete = known.empty() || contains(known, "");
-    if (is_incomplete && with.has_mistake_at(std::string(section))) return;
-    const std::string near = nearest_name(name, known);
-    with.fail_later(path, fmt::format("there is no {} called {}", kind, quote(name)),
-                    !near.empty()   ? "did you mean '" + near + "'?"
-                    : known.empty() ? fmt::format("expected one to be defined under {}", section)
-                                    : "expected " + join_choices(known));
-}
-
 // As far as the URLs tell: where the server's settings decide, `lethe doctor` judges. What has a
 // mistake already is not judged.
 bool forgets_nothing(const store_options& of) {
@@ -209,6 +195,18 @@ void check_hidden(const configuration& of, const std::vector<bool>& is_usable, s
 
 }  // namespace
 
+void want_known(const std::string& path, std::string_view kind, std::string_view section,
+                const std::string& name, const std::vector<std::string>& known, reader& with) {
+    if (name.empty() || contains(known, name)) return;
+    const bool is_incomplete = known.empty() || contains(known, "");
+    if (is_incomplete && with.has_mistake_at(std::string(section))) return;
+    const std::string near = nearest_name(name, known);
+    with.fail_later(path, fmt::format("there is no {} called {}", kind, quote(name)),
+                    !near.empty()   ? "did you mean '" + near + "'?"
+                    : known.empty() ? fmt::format("expected one to be defined under {}", section)
+                                    : "expected " + join_choices(known));
+}
+
 bool covers(const route_match& earlier, const route_match& later) {
     if (!(earlier.path || earlier.prefix) || !(later.path || later.prefix)) return false;
     return path_covers(earlier, later) && hosts_cover(earlier, later) &&
@@ -221,6 +219,7 @@ void check_route(const configuration& of, std::size_t index, reader& with) {
     check_match(route.match, path + ".match", with);
     want_known(path + ".upstream", "upstream", "upstreams", route.upstream, names_of(of.upstreams),
                with);
+    check_limits(of, index, with);
     if (route.authenticate) check_authenticate(of, route, path + ".authenticate", with);
     if (route.session) {
         const std::string section = path + ".session";

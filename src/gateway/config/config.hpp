@@ -7,6 +7,7 @@
 #include "gateway/config/address.hpp"
 #include "idempotency/options.hpp"
 #include "identity/options.hpp"
+#include "limits/options.hpp"
 #include "net/address.hpp"
 #include "net/tls_server.hpp"
 #include "session/options.hpp"
@@ -74,6 +75,7 @@ struct idempotency_options {
 struct route_options {
     std::string name;
     route_match match;
+    std::vector<limits::options> limits;
     std::optional<identity::authenticate_options> authenticate;
     std::optional<session_options> session;
     std::optional<idempotency_options> idempotency;
@@ -88,6 +90,9 @@ struct server_limits {
     std::uint64_t target_bytes = 8 * 1024;
     std::uint32_t fields = 100;
     std::uint64_t body_bytes = 10 * 1024 * 1024;
+    std::uint64_t body_rate_min = 500;  // bytes a second; 0: any pace
+    // Of the process; nullopt: 90 % of the cgroup's, 0: no limit.
+    std::optional<std::uint64_t> memory_bytes;
     std::uint32_t connections = 10'000;  // per worker
     std::uint32_t http2_streams = 100;   // per connection
     // Bodies that must be read whole and are too large for memory; all of them together.

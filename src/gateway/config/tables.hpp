@@ -29,8 +29,10 @@ namespace lethe::gateway::config {
 [[nodiscard]] const table<upstream::signature_options>& signature_table();
 [[nodiscard]] const table<upstream::replica>& replica_table();
 [[nodiscard]] const table<upstream::tls_options>& upstream_tls_table();
+[[nodiscard]] const table<upstream::concurrency_options>& concurrency_table();
 [[nodiscard]] const table<upstream::options>& upstream_table();
 
+[[nodiscard]] const table<limits::options>& limit_table();
 [[nodiscard]] const table<route_options>& route_table_of_options();
 [[nodiscard]] const table<session::serialize_options>& serialize_table();
 [[nodiscard]] const table<session_options>& session_table();

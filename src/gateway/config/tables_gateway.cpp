@@ -212,6 +212,20 @@ const table<server_limits>& limits_table() {
               &server_limits::fields, integer<std::uint32_t>(8, 1000));
         t.add({.name = "body_bytes", .text = "A request's body.", .example = "1MiB"},
               &server_limits::body_bytes, size<std::uint64_t>(0, std::uint64_t{1} << 40));
+        t.add(
+            {.name = "body_rate_min",
+             .text = "So much of a body must come in a second, once the gateway has waited for it "
+                     "as long as `timeouts.body` in all; `0`: any pace.",
+             .example = "4KiB"},
+            &server_limits::body_rate_min, size<std::uint64_t>(0, std::uint64_t{1} << 30));
+        t.add({.name = "memory_bytes",
+               .text = "Memory of the process. Above nine tenths of it requests with large bodies "
+                       "are refused, above all of it every request and new connections "
+                       "([limits](limits.md#memory)). 90 % of the cgroup's limit without it, if "
+                       "there is one; `0`: no limit.",
+               .example = "512MiB"},
+              &server_limits::memory_bytes,
+              optional_of(size<std::uint64_t>(0, std::uint64_t{1} << 50)));
         t.add({.name = "connections",
                .text = "Connections of clients, per worker; more are closed at once.",
                .example = "2000"},

@@ -468,7 +468,7 @@ const table<route_options>& route_table_of_options() {
         table<route_options> t(
             "route", "`routes[]`",
             "Requests go to the first route that matches. The sections apply in a "
-            "fixed order: authenticate, session, idempotency, upstream.");
+            "fixed order: limits, authenticate, session, idempotency, upstream.");
         t.add({.name = "name",
                .text = "A label of logs and metrics. Made of `match` without it: `POST /orders`.",
                .example = "orders"},
@@ -478,6 +478,13 @@ const table<route_options>& route_table_of_options() {
                .example = "{path: /orders, methods: [POST]}",
                .required = true},
               &route_options::match, section(match_table()));
+        t.add({.name = "limits",
+               .text = "How many requests one client may send; all of them hold "
+                       "([limits](limits.md)).",
+               .example = "[{rate: 100/s, burst: 50}]"},
+              &route_options::limits,
+              list<limits::options>("a list of limits such as [{rate: 100/s}]",
+                                    section(limit_table())));
         t.add({.name = "authenticate",
                .text = "Who may come.",
                .example = "{issuers: [shop-id], forward: {sub: X-User}}"},

@@ -206,6 +206,11 @@ codec<secret> signing_key() {
 
 void add_connections(table<upstream::options>& t) {
     using upstream::options;
+    t.add({.name = "concurrency",
+           .text = "How many requests are under way at once; as many as there are connections "
+                   "without this section.",
+           .example = "{max: 64, queue_time: 50ms}"},
+          &options::concurrency, optional_of(section(concurrency_table())));
     t.add({.name = "connect_timeout", .text = "How long connecting may take.", .example = "500ms"},
           &options::connect_timeout, duration<milliseconds>(10ms, 60s));
     t.add({.name = "answer_timeout",
@@ -272,6 +277,35 @@ const table<upstream::replica>& replica_table() {
                .text = "Its part of the requests beside the others'.",
                .example = "3"},
               &upstream::replica::weight, integer<std::uint32_t>(1, 1000));
+        return t;
+    }();
+    return made;
+}
+
+const table<upstream::concurrency_options>& concurrency_table() {
+    using upstream::concurrency_options;
+    static const table<concurrency_options> made = [] {
+        table<concurrency_options> t(
+            "concurrency", "`upstreams[].concurrency`",
+            "How many requests are under way at the upstream at once, each from its sending to the "
+            "head of its answer, per worker ([limits](limits.md#requests-under-way)). `{}`: as it "
+            "is by default.");
+        t.add({.name = "adaptive",
+               .text = "Found out by the latency, between `min` and `max`. `false`: always `max`.",
+               .example = "false"},
+              &concurrency_options::adaptive, boolean());
+        t.add({.name = "min", .text = "Never fewer.", .example = "8"}, &concurrency_options::min,
+              integer<std::uint32_t>(1, 1'000'000));
+        t.add({.name = "max", .text = "Never more.", .example = "64"}, &concurrency_options::max,
+              integer<std::uint32_t>(1, 1'000'000));
+        t.add({.name = "queue",
+               .text = "So many more wait; beyond it requests are refused with 503.",
+               .example = "64"},
+              &concurrency_options::queue, integer<std::uint32_t>(0, 1'000'000));
+        t.add({.name = "queue_time",
+               .text = "A request that waited so long is refused with 503.",
+               .example = "50ms"},
+              &concurrency_options::queue_time, duration<milliseconds>(1ms, 60s));
         return t;
     }();
     return made;

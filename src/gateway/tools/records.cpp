@@ -26,7 +26,8 @@ constexpr kind_name kinds[] = {{"s:", "session"},
                                {"i:", "idempotency"},
                                {"t:", "idempotency_tombstone"},
                                {"b:", "idempotency_answer"},
-                               {"r:", "session_revocation"}};
+                               {"r:", "session_revocation"},
+                               {"l:", "limit"}};
 
 const kind_name* find_kind(std::string_view key) {
     const auto found = std::ranges::find_if(
