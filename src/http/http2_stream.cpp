@@ -133,11 +133,12 @@ task<std::string_view> http2_stream::incoming_body::read() {
         s.wait_until(s.pace_.patience(*s.owner_.state().settings));
         co_await s.waits_.wait();
         s.clear();
-        s.pace_.took(time.steady_now() - began, s.arrived_.size());
+        s.pace_.took(time.steady_now() - began, 0);
         if (s.timed_out_) co_return LETHE_ERR(errc::timeout);
     }
     s.reading_.swap(s.arrived_);
     s.body_bytes_ += s.reading_.size();
+    s.pace_.took({}, s.reading_.size());
     if (s.body_bytes_ > s.owner_.state().settings->body_bytes_max)
         co_return LETHE_ERR(errc::body_too_large);
     co_return s.reading_;

@@ -40,7 +40,8 @@ TEST(ConfigMistakes, UnknownKeysNameTheNearestKnownOne) {
         {with_route(root_route + "limits: {body-bytes: 1MiB, colour: red}\n"),
          "9:10: limits.body-bytes: there is no such option, did you mean 'body_bytes'?\n"
          "9:28: limits.colour: there is no such option, expected head_bytes, target_bytes, "
-         "fields, body_bytes, connections, http2_streams, spool_bytes or spool_directory"},
+         "fields, body_bytes, body_rate_min, memory_bytes, connections, http2_streams, "
+         "spool_bytes or spool_directory"},
     });
 }
 
