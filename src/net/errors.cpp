@@ -28,6 +28,10 @@ error_code make_error_code(errc e) noexcept {
         {int(errc::plain_http), "the client speaks plain HTTP, not TLS", condition::malformed},
         {int(errc::proxy_header_malformed), "the connection does not begin with a PROXY header",
          condition::malformed},
+        {int(errc::name_server_failed), "no name server answered the question",
+         condition::unavailable},
+        {int(errc::name_answer_malformed), "the name server's answer cannot be read",
+         condition::malformed},
     };
     static const table_category instance{"lethe.net", rows};
     return {static_cast<int>(e), instance};

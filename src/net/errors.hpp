@@ -38,6 +38,10 @@ enum class errc {
     plain_http,
     // The connection does not begin with a PROXY header.
     proxy_header_malformed,
+    // No name server answered, or only that it could not.
+    name_server_failed,
+    // What a name server answered is no DNS message.
+    name_answer_malformed,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -125,8 +125,9 @@ result<tls_client> make_tls_client(const tls_client_options& options, std::strin
     return tls_client(std::move(made));
 }
 
-task<stream> connect_tls(worker& on, address to, tls_client with, steady_time deadline) {
-    const std::string host = to.host;
+task<stream> connect_tls(worker& on, address to, tls_client with, steady_time deadline,
+                         std::string name) {
+    const std::string host = name.empty() ? to.host : std::move(name);
     result<stream> made = co_await connect(on, std::move(to), deadline);
     if (made.has_error()) co_return made.error();
     stream::impl& in = made->inside();

@@ -54,7 +54,9 @@ class tls_client {
 // that just ends is connection_lost, for anybody may have cut it. With TLS 1.3 a peer refuses our
 // certificate (or that we have none) only after the handshake: then the first read answers
 // tls_refused.
+// `name`: whom the address stands for, in place of the host that is connected to; the options' name
+// goes before it.
 [[nodiscard]] task<stream> connect_tls(worker& on, address to, tls_client with,
-                                       steady_time deadline);
+                                       steady_time deadline, std::string name = {});
 
 }  // namespace lethe::net
