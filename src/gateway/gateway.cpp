@@ -174,7 +174,7 @@ result<std::unique_ptr<gateway>> gateway::start(config::configuration with, std:
     const result<> listening = made->listen(why);
     if (listening.has_error()) return listening.error();
     for (const auto& one : made->workers_) one->worker().start();
-    made->start_health_checks();
+    made->watch_upstreams();
     made->workers_.front()->worker().post(
         [&first = *made->workers_.front()] { first.examine_stores(); });
     return made;
@@ -379,16 +379,15 @@ std::string gateway::metrics_text() const {
     return metrics::to_prometheus(all);
 }
 
-// The first worker checks for all: replicas are not asked once per worker.
-void gateway::start_health_checks() {
+// The first worker watches for all: replicas and name servers are not asked once per worker.
+void gateway::watch_upstreams() {
     gateway_worker& first = *workers_.front();
     first.worker().post([this, &first] {
-        first.check_health([this](std::shared_ptr<const shared_parts> of, std::size_t upstream,
-                                  std::size_t replica, bool healthy) {
+        first.watch_upstreams([this](std::shared_ptr<const shared_parts> of, std::size_t upstream,
+                                     upstream::pool_change change) {
             for (const auto& one : workers_)
-                one->worker().post([&to = *one, of, upstream, replica, healthy] {
-                    to.set_healthy(of, upstream, replica, healthy);
-                });
+                one->worker().post(
+                    [&to = *one, of, upstream, change] { to.change_pool(of, upstream, change); });
         });
     });
 }
@@ -411,7 +410,7 @@ result<> gateway::reload(config::configuration fresh, std::string& why) {
     opened_ = std::move(opened);
     for (const auto& one : workers_) ask_worker(one->worker(), [&] { one->use(shared_); });
     use_doors(*doors);
-    start_health_checks();
+    watch_upstreams();
     log::set_level(config().log.level);
     return {};
 }

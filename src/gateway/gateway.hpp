@@ -68,7 +68,7 @@ class gateway {
     [[nodiscard]] admin_source make_admin_source();
     [[nodiscard]] task<std::string> why_not_ready();
     [[nodiscard]] std::string metrics_text() const;
-    void start_health_checks();
+    void watch_upstreams();
     using opener = std::function<result<>(gateway_worker&, net::listening_socket&)>;
     // The first `workers` of them listen there. The answer tells the address with its port.
     [[nodiscard]] result<net::address> listen_at(const net::address& at, unsigned unix_mode,

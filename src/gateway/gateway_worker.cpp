@@ -142,24 +142,24 @@ void gateway_worker::use_server_settings() {
     server_.replace_settings(settings);
 }
 
-void gateway_worker::check_health(
-    std::function<void(std::shared_ptr<const shared_parts>, std::size_t, std::size_t, bool)>
+void gateway_worker::watch_upstreams(
+    std::function<void(std::shared_ptr<const shared_parts>, std::size_t, upstream::pool_change)>
         report) {
-    health_.clear();
+    watches_.clear();
     const std::shared_ptr<const shared_parts> shared = dispatcher_.current()->share();
     for (std::size_t i = 0; i < shared->config.upstreams.size(); ++i)
-        health_.push_back(std::make_unique<upstream::health_checker>(
-            worker_, shared->config.upstreams[i], shared->upstream_tls[i],
-            [report, shared, i](std::size_t replica, bool healthy) {
-                report(shared, i, replica, healthy);
+        watches_.push_back(std::make_unique<upstream::watch>(
+            worker_, shared->config.upstreams[i], shared->upstream_tls[i], known_names_,
+            [report, shared, i](upstream::pool_change change) {
+                report(shared, i, std::move(change));
             }));
 }
 
-void gateway_worker::set_healthy(const std::shared_ptr<const shared_parts>& of,
-                                 std::size_t upstream, std::size_t replica, bool healthy) {
+void gateway_worker::change_pool(const std::shared_ptr<const shared_parts>& of,
+                                 std::size_t upstream, const upstream::pool_change& change) {
     routes& now = *dispatcher_.current();
     // A report about an earlier configuration says nothing about this one's replicas.
-    if (&now.shared() == of.get()) now.pool(upstream).set_healthy(replica, healthy);
+    if (&now.shared() == of.get()) change(now.pool(upstream));
 }
 
 task<std::string> gateway_worker::ask_stores() {

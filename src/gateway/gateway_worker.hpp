@@ -6,7 +6,7 @@
 #include "gateway/exchange_log.hpp"
 #include "http/server.hpp"
 #include "store/open.hpp"
-#include "upstream/health.hpp"
+#include "upstream/watch.hpp"
 
 #include <functional>
 #include <map>
@@ -44,12 +44,12 @@ class gateway_worker {
     void use(std::shared_ptr<const shared_parts> shared);
     // What the gateway found out about its memory: from the next request and connection on.
     void use(memory_pressure level);
-    // Checks the replicas' health for all workers; `report` passes on what it finds.
-    void check_health(std::function<void(std::shared_ptr<const shared_parts> of,
-                                         std::size_t upstream, std::size_t replica, bool healthy)>
-                          report);
-    void set_healthy(const std::shared_ptr<const shared_parts>& of, std::size_t upstream,
-                     std::size_t replica, bool healthy);
+    // Watches the upstreams' replicas for all workers; `report` passes on what it finds.
+    void watch_upstreams(std::function<void(std::shared_ptr<const shared_parts> of,
+                                            std::size_t upstream, upstream::pool_change change)>
+                             report);
+    void change_pool(const std::shared_ptr<const shared_parts>& of, std::size_t upstream,
+                     const upstream::pool_change& change);
 
     void drain(http::server::sockets who);
     [[nodiscard]] bool drained() const noexcept { return server_.drained(); }
@@ -85,7 +85,8 @@ class gateway_worker {
     std::unique_ptr<http::server> admin_server_;
     std::unique_ptr<session_api> session_api_;
     std::unique_ptr<http::server> session_api_server_;
-    std::vector<std::unique_ptr<upstream::health_checker>> health_;
+    std::vector<std::unique_ptr<upstream::watch>> watches_;
+    std::shared_ptr<upstream::known_names> known_names_ = std::make_shared<upstream::known_names>();
 };
 
 }  // namespace lethe::gateway

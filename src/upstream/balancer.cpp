@@ -32,13 +32,29 @@ double mixed(std::uint64_t key, std::uint64_t place) {
 }  // namespace
 
 balancer::balancer(const options& of, std::function<std::uint64_t()> random)
-    : options_(of), random_(std::move(random)), state_(of.replicas.size()) {
-    for (std::size_t i = 0; i < state_.size(); ++i)
-        state_[i].place = stable_hash(to_text(of.replicas[i]));
+    : options_(of), random_(std::move(random)) {}
+
+std::size_t balancer::join(const replica& one, std::optional<steady_time> slowly_from) {
+    const auto free = std::ranges::find_if(
+        state_, [](const state& old) { return !old.joined && old.under_way == 0; });
+    const auto number = static_cast<std::size_t>(free - state_.begin());
+    if (free == state_.end()) state_.emplace_back();
     // Workers and processes start at different places, or the first replica gets all first
     // requests.
-    state_[random_() % state_.size()].credit = 1;
+    state_[number] = {.place = stable_hash(to_text(one)),
+                      .weight = one.weight,
+                      .back_since = slowly_from,
+                      .credit = static_cast<std::int64_t>(random_() % full_share)};
     candidates_.reserve(state_.size());
+    return number;
+}
+
+void balancer::join_again(std::size_t replica, steady_time now) {
+    state& one = state_[replica];
+    one.joined = one.healthy = true;
+    one.failures = 0;
+    one.ejected_until = {};
+    one.back_since = now;
 }
 
 std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<bool>& excluded,
@@ -47,7 +63,8 @@ std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<boo
         candidates_.clear();
         for (std::size_t i = 0; i < state_.size(); ++i) {
             const state& one = state_[i];
-            if (!one.healthy || is_in(excluded, i) || one.under_way >= options_.connections_max)
+            if (!one.joined || !one.healthy || is_in(excluded, i) ||
+                one.under_way >= options_.connections_max)
                 continue;
             if (ejected_too || one.ejected_until <= now)
                 candidates_.push_back({i, share_of(i, now)});
@@ -62,7 +79,7 @@ std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<boo
 }
 
 std::int64_t balancer::share_of(std::size_t replica, steady_time now) const {
-    const std::int64_t weight = options_.replicas[replica].weight;
+    const std::int64_t weight = state_[replica].weight;
     const std::optional<steady_time>& since = state_[replica].back_since;
     if (!since || options_.slow_start.count() == 0) return weight * full_share;
     const std::chrono::milliseconds passed =
@@ -118,7 +135,7 @@ std::size_t balancer::by_hash(std::uint64_t key) const {
     double best = -1;
     std::size_t chosen = candidates_.front().replica;
     for (const candidate& one : candidates_) {
-        const double score = static_cast<double>(options_.replicas[one.replica].weight) /
+        const double score = static_cast<double>(state_[one.replica].weight) /
                              -std::log(mixed(key, state_[one.replica].place));
         if (score > best) {
             best = score;
@@ -130,7 +147,7 @@ std::size_t balancer::by_hash(std::uint64_t key) const {
 
 bool balancer::any_usable(const std::vector<bool>& excluded) const {
     for (std::size_t i = 0; i < state_.size(); ++i)
-        if (state_[i].healthy && !is_in(excluded, i)) return true;
+        if (state_[i].joined && state_[i].healthy && !is_in(excluded, i)) return true;
     return false;
 }
 

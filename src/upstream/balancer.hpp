@@ -11,11 +11,21 @@
 
 namespace lethe::upstream {
 
-// One worker. Replicas are named by their place in options::replicas.
+// One worker. Replicas are named by the number that join() answered.
 class balancer {
  public:
-    // `random` answers any 64 bits.
+    // Knows no replica yet. `random` answers any 64 bits.
     balancer(const options& of, std::function<std::uint64_t()> random);
+
+    // Takes one up. The number may be that of a replica that has left and has no request under way.
+    // `slowly_from`: it gets its whole part by and by (options::slow_start).
+    std::size_t join(const replica& one, std::optional<steady_time> slowly_from = {});
+    // One that has left is back, as if it were new.
+    void join_again(std::size_t replica, steady_time now);
+    // It gets no more requests; those under way go on.
+    void leave(std::size_t replica) { state_[replica].joined = false; }
+    [[nodiscard]] bool joined(std::size_t replica) const { return state_[replica].joined; }
+    void set_weight(std::size_t replica, std::uint32_t weight) { state_[replica].weight = weight; }
 
     // A replica that is in use, has room and is not marked in `excluded`, which may be shorter than
     // the list; nullopt: none. When every replica was ejected, the ejected ones are tried: some
@@ -43,6 +53,8 @@ class balancer {
  private:
     struct state {
         std::uint64_t place = 0;  // what rendezvous hashing knows it by: the same for all gateways
+        std::uint32_t weight = 1;
+        bool joined = true;
         std::uint32_t under_way = 0;
         std::uint32_t failures = 0;  // in a row
         steady_time ejected_until{};

@@ -21,7 +21,12 @@ class Balancer : public ::testing::Test {
         for (std::size_t i = 0; i < replicas; ++i)
             what.replicas.push_back({"127.0.0.1", static_cast<std::uint16_t>(9000 + i)});
         none.assign(replicas, false);
-        return balancer(what, [this] { return random(); });
+        return make_of(what);
+    }
+    balancer make_of(const options& of) {
+        balancer out(of, [this] { return random(); });
+        for (const replica& one : of.replicas) static_cast<void>(out.join(one));
+        return out;
     }
 
     options what;
@@ -91,7 +96,7 @@ TEST_F(Balancer, UnhealthyExcludedAndFullReplicasAreNotPicked) {
 
 TEST_F(Balancer, RoundRobinGivesEachItsWeight) {
     balancer of = make(balance_rule::round_robin, 3);
-    what.replicas[1].weight = 4;
+    of.set_weight(1, 4);
     std::map<std::size_t, int> picks;
     int in_a_row = 0;
     int longest = 0;
@@ -109,7 +114,7 @@ TEST_F(Balancer, RoundRobinGivesEachItsWeight) {
 
 TEST_F(Balancer, LeastRequestsGivesEachItsWeight) {
     balancer of = make(balance_rule::least_requests, 3);
-    what.replicas[1].weight = 4;
+    of.set_weight(1, 4);
     std::map<std::size_t, int> picks;
     for (int i = 0; i < 6000; ++i) ++picks[*of.pick(now, none)];
     EXPECT_NEAR(picks[0], 1000, 150);
@@ -142,7 +147,7 @@ TEST_F(Balancer, WhoComesBackGetsItsPartByAndBy) {
 
 TEST_F(Balancer, HashSendsEqualKeysToOneReplicaAndMovesOnlyThoseOfWhoIsGone) {
     balancer of = make(balance_rule::hash, 5);
-    what.replicas[4].weight = 2;
+    of.set_weight(4, 2);
     std::map<std::size_t, int> picks;
     std::vector<std::size_t> before;
     for (std::uint64_t key = 0; key < 6000; ++key) {
@@ -168,7 +173,7 @@ TEST_F(Balancer, HashGoesByTheReplicasNamesNotTheirOrder) {
     balancer of = make(balance_rule::hash, 3);
     options other = what;
     std::reverse(other.replicas.begin(), other.replicas.end());
-    balancer reversed(other, [this] { return random(); });
+    balancer reversed = make_of(other);
     for (std::uint64_t key = 0; key < 100; ++key)
         EXPECT_EQ(what.replicas[*of.pick(now, none, key)],
                   other.replicas[*reversed.pick(now, none, key)]);
@@ -182,6 +187,33 @@ TEST_F(Balancer, HashLeavesOutTheFullOneAndSpreadsWhatHasNoKey) {
     of.end(home);
     EXPECT_EQ(of.pick(now, none, 7), home);
     for (int i = 0; i < 100; ++i) EXPECT_NE(of.pick(now, none), home) << "it is the busiest";
+}
+
+TEST_F(Balancer, WhoLeavesGetsNothingAndItsNumberIsGivenAwayOnceItsRequestsHaveEnded) {
+    balancer of = make(balance_rule::round_robin, 2);
+    of.begin(0);
+    of.leave(0);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(of.pick(now, none), 1U);
+    EXPECT_FALSE(of.any_usable({false, true}));
+    EXPECT_EQ(of.join({"127.0.0.1", 9100}), 2U) << "a request is still under way";
+    of.end(0);
+    EXPECT_EQ(of.join({"127.0.0.1", 9101}), 0U);
+    std::map<std::size_t, int> picks;
+    for (int i = 0; i < 300; ++i) ++picks[*of.pick(now, none)];
+    for (const std::size_t i : {0U, 1U, 2U}) EXPECT_EQ(picks[i], 100) << i;
+}
+
+TEST_F(Balancer, WhoJoinsLaterGetsItsPartByAndByAndWhoIsBackIsForgiven) {
+    balancer of = make(balance_rule::round_robin, 1);
+    what.slow_start = 10s;
+    static_cast<void>(of.join({"127.0.0.1", 9100}, now));
+    int picks = 0;
+    for (int i = 0; i < 1100; ++i) picks += of.pick(now, none) == 1U ? 1 : 0;
+    EXPECT_NEAR(picks, 100, 2);
+    of.set_healthy(1, false, now);
+    of.leave(1);
+    of.join_again(1, now);
+    EXPECT_EQ(of.pick(now, {true}), 1U);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ task<net::stream> connect(net::worker& on, const replica& to,
     net::address at{to.host, to.port, kind};
     if (!to.secure) return net::connect(on, std::move(at), deadline);
     LETHE_ASSERT(with.has_value());
-    return net::connect_tls(on, std::move(at), *with, deadline);
+    return net::connect_tls(on, std::move(at), *with, deadline, to.name);
 }
 
 }  // namespace lethe::upstream

@@ -4,6 +4,7 @@
 #include "http/client.hpp"
 #include "upstream/metrics.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lethe::upstream {
@@ -27,6 +28,14 @@ struct health_checker::shared {
     std::optional<net::tls_client> tls;
     metrics counts;
     reporter report;
+};
+
+struct health_checker::watched {
+    std::size_t entry;
+    replica whom;
+    // 1 while it is healthy; of a name's addresses: how many are.
+    lethe::metrics::gauge& healthy_count;
+    bool healthy = true;
     bool stopped = false;
 };
 
@@ -34,16 +43,45 @@ health_checker::health_checker(net::worker& on, const options& of,
                                std::optional<net::tls_client> tls, reporter report)
     : shared_(new shared{on, of, std::move(tls), metrics(on.metrics(), of), std::move(report)}) {
     if (!of.health) return;
-    for (std::size_t i = 0; i < of.replicas.size(); ++i) on.spawn(watch(shared_, i));
+    for (lethe::metrics::gauge* one : shared_->counts.healthy) one->set(0);
+    for (std::size_t i = 0; i < of.replicas.size(); ++i)
+        if (of.replicas[i].kind == replica_kind::one) begin(i, of.replicas[i]);
 }
 
 health_checker::~health_checker() {
-    shared_->stopped = true;
+    for (const auto& one : watched_) one->stopped = true;
 }
 
-task<> health_checker::ask(shared& with, std::size_t replica) {
+void health_checker::begin(std::size_t entry, const replica& one) {
+    lethe::metrics::gauge& count = *shared_->counts.healthy[entry];
+    count.add(1);
+    watched_.push_back(std::make_shared<watched>(watched{entry, one, count}));
+    shared_->worker.spawn(watch(shared_, watched_.back()));
+}
+
+void health_checker::use_addresses(std::size_t entry, const std::vector<replica>& now) {
+    if (!shared_->what.health) return;
+    const auto same_place = [](const replica& a, const replica& b) {
+        return a.host == b.host && a.port == b.port;
+    };
+    std::erase_if(watched_, [&](const std::shared_ptr<watched>& one) {
+        if (one->entry != entry) return false;
+        for (const replica& stays : now)
+            if (same_place(stays, one->whom)) return false;
+        one->stopped = true;
+        if (one->healthy) one->healthy_count.add(-1);
+        return true;
+    });
+    for (const replica& one : now) {
+        const bool known = std::ranges::any_of(watched_, [&](const auto& old) {
+            return old->entry == entry && same_place(old->whom, one);
+        });
+        if (!known) begin(entry, one);
+    }
+}
+
+task<> health_checker::ask(shared& with, const replica& to) {
     const health_options& rule = *with.what.health;
-    const struct replica& to = with.what.replicas[replica];
     const steady_time deadline = with.worker.time().steady_now() + rule.timeout;
     result<net::stream> stream = co_await connect(with.worker, to, with.tls, deadline);
     if (stream.has_error()) co_return stream.error();
@@ -62,26 +100,24 @@ task<> health_checker::ask(shared& with, std::size_t replica) {
     co_return result<>{};
 }
 
-task<> health_checker::watch(std::shared_ptr<shared> with, std::size_t replica) {
+task<> health_checker::watch(std::shared_ptr<shared> with, std::shared_ptr<watched> whom) {
     const health_options& rule = *with->what.health;
     clock& time = with->worker.time();
-    bool healthy = true;
     std::uint32_t in_a_row = 0;  // results that speak against `healthy`
-    with->counts.healthy[replica]->set(1);
-    while (!with->stopped) {
-        const result<> answered = co_await ask(*with, replica);
-        if (with->stopped || with->worker.stopping()) break;
-        in_a_row = answered.has_value() == healthy ? 0 : in_a_row + 1;
-        if (in_a_row >= (healthy ? rule.unhealthy_after : rule.healthy_after)) {
-            healthy = !healthy;
+    while (!whom->stopped) {
+        const result<> answered = co_await ask(*with, whom->whom);
+        if (whom->stopped || with->worker.stopping()) break;
+        in_a_row = answered.has_value() == whom->healthy ? 0 : in_a_row + 1;
+        if (in_a_row >= (whom->healthy ? rule.unhealthy_after : rule.healthy_after)) {
+            whom->healthy = !whom->healthy;
             in_a_row = 0;
-            with->counts.healthy[replica]->set(healthy ? 1 : 0);
+            whom->healthy_count.add(whom->healthy ? 1 : -1);
             log::warn(
-                healthy ? "upstream.replica_healthy" : "upstream.replica_unhealthy",
+                whom->healthy ? "upstream.replica_healthy" : "upstream.replica_unhealthy",
                 {{"upstream", with->what.name},
-                 {"replica", to_text(with->what.replicas[replica])},
+                 {"replica", to_text(whom->whom)},
                  {"error", answered.has_error() ? describe(answered.error()) : std::string()}});
-            with->report(replica, healthy);
+            with->report(whom->entry, whom->whom, whom->healthy);
         }
         // Up to a tenth later, so that many gateways do not ask in step.
         const auto jitter = std::chrono::milliseconds(static_cast<std::int64_t>(

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace lethe::upstream {
 
@@ -14,7 +15,8 @@ namespace lethe::upstream {
 // object is destroyed.
 class health_checker {
  public:
-    using reporter = std::function<void(std::size_t replica, bool healthy)>;
+    // `entry`: of the options' replicas.
+    using reporter = std::function<void(std::size_t entry, const replica& which, bool healthy)>;
 
     // `tls`: as make_tls() answered it.
     health_checker(net::worker& on, const options& of, std::optional<net::tls_client> tls,
@@ -23,12 +25,19 @@ class health_checker {
     health_checker(const health_checker&) = delete;
     health_checker& operator=(const health_checker&) = delete;
 
+    // What that entry's name stands for from now on: those that are new are asked, those that are
+    // gone no more.
+    void use_addresses(std::size_t entry, const std::vector<replica>& now);
+
  private:
     struct shared;
-    static task<> watch(std::shared_ptr<shared> with, std::size_t replica);
-    static task<> ask(shared& with, std::size_t replica);
+    struct watched;
+    void begin(std::size_t entry, const replica& one);
+    static task<> watch(std::shared_ptr<shared> with, std::shared_ptr<watched> whom);
+    static task<> ask(shared& with, const replica& to);
 
     std::shared_ptr<shared> shared_;
+    std::vector<std::shared_ptr<watched>> watched_;
 };
 
 }  // namespace lethe::upstream

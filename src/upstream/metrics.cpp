@@ -31,7 +31,9 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
       ejections(count(in, of, "lethe_upstream_ejections_total",
                       "Replicas left out for a while after failures.")),
       overloaded(count(in, of, "lethe_upstream_overloaded_total",
-                       "Requests refused because all replicas were full.")) {
+                       "Requests refused because all replicas were full.")),
+      look_up_failures(count(in, of, "lethe_upstream_look_up_failures_total",
+                             "Look-ups of replicas' names that found nothing.")) {
     if (of.concurrency) {
         shed = &count(in, of, "lethe_upstream_shed_total",
                       "Requests refused because too many waited for the upstream, or too long.");
@@ -39,11 +41,18 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
             &in.make_gauge("lethe_upstream_concurrency_limit",
                            "Requests that may be under way at once.", {{"upstream", of.name}});
     }
-    if (!of.health) return;
-    for (const replica& one : of.replicas)
-        healthy.push_back(&in.make_gauge("lethe_upstream_replica_healthy",
-                                         "1 when the replica's last health checks were good.",
-                                         {{"upstream", of.name}, {"replica", to_text(one)}}));
+    for (const replica& one : of.replicas) {
+        const lethe::metrics::labels with{{"upstream", of.name}, {"replica", to_text(one)}};
+        if (of.health)
+            healthy.push_back(&in.make_gauge("lethe_upstream_replica_healthy",
+                                             "1 when the replica's last health checks were good; "
+                                             "of a name: its addresses whose were.",
+                                             with));
+        addresses.push_back(one.kind == replica_kind::one
+                                ? nullptr
+                                : &in.make_gauge("lethe_upstream_addresses",
+                                                 "Addresses that a replica's name has.", with));
+    }
 }
 
 }  // namespace lethe::upstream

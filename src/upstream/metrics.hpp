@@ -20,10 +20,13 @@ struct metrics {
     lethe::metrics::counter& connect_failures;
     lethe::metrics::counter& ejections;
     lethe::metrics::counter& overloaded;
+    lethe::metrics::counter& look_up_failures;
     // With concurrency_options alone.
     lethe::metrics::counter* shed = nullptr;
     lethe::metrics::gauge* concurrency_limit = nullptr;
-    std::vector<lethe::metrics::gauge*> healthy;  // per replica; set by the worker that checks
+    // By entry of the options' replicas; set by the worker that watches.
+    std::vector<lethe::metrics::gauge*> healthy;    // with health checks
+    std::vector<lethe::metrics::gauge*> addresses;  // null: not a name
 };
 
 }  // namespace lethe::upstream

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/secret.hpp"
+#include "net/address.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -48,7 +49,16 @@ struct tls_options {
     bool operator==(const tls_options&) const = default;
 };
 
-// One place that answers, spoken to in HTTP/1.1.
+// What an entry of the replicas stands for.
+enum class replica_kind : std::uint8_t {
+    one,
+    // Each address of the host.
+    addresses,
+    // Each address of the targets of the host's SRV records, with the records' ports and weights.
+    services,
+};
+
+// One place that answers, spoken to in HTTP/1.1; or the name of several.
 struct replica {
     // A name, an IPv4 address, an IPv6 address without brackets, or the path of a Unix socket,
     // which begins with '/'.
@@ -57,9 +67,16 @@ struct replica {
     // Its part of the requests, in proportion to those of the others; 1 to 1000.
     std::uint32_t weight = 1;
     bool secure = false;  // in TLS
+    replica_kind kind = replica_kind::one;
+    std::chrono::milliseconds refresh{30'000};  // of names: from one look-up to the next
+    // Of an address that a name led to: what its certificate and a Host field go by. "": the host.
+    std::string name = {};
 
     bool operator==(const replica&) const = default;
 };
+
+// Addresses of one name that are used; more are left out.
+inline constexpr std::size_t addresses_max = 256;
 
 [[nodiscard]] inline bool is_path(const replica& one) {
     return one.host.starts_with('/');
@@ -68,14 +85,21 @@ struct replica {
 // "127.0.0.1:9001", "[::1]:9001", "localhost" for a path: fit for a Host field.
 [[nodiscard]] inline std::string to_authority(const replica& one) {
     if (is_path(one)) return "localhost";
-    const bool is_v6 = one.host.find(':') != std::string::npos;
+    const std::string& host = one.name.empty() ? one.host : one.name;
+    const bool is_v6 = host.find(':') != std::string::npos;
     const std::string port = ":" + std::to_string(one.port);
-    return is_v6 ? "[" + one.host + "]" + port : one.host + port;
+    return is_v6 ? "[" + host + "]" + port : host + port;
 }
 
-// The same, but "unix:/run/shop.sock" for a path: for people and logs.
+// For people and logs: the address, "unix:/run/shop.sock" for a path, "dns:shop.internal:80" and
+// "srv:_http._tcp.shop.internal" for names.
 [[nodiscard]] inline std::string to_text(const replica& one) {
-    return is_path(one) ? "unix:" + one.host : to_authority(one);
+    if (is_path(one)) return "unix:" + one.host;
+    if (one.kind == replica_kind::services) return "srv:" + one.host;
+    if (one.kind == replica_kind::addresses) return "dns:" + to_authority(one);
+    replica address = one;
+    address.name.clear();
+    return to_authority(address);
 }
 
 // Asks every replica on a schedule; a replica is in use again once it answers.
@@ -132,6 +156,8 @@ struct concurrency_options {
 struct options {
     std::string name;
     std::vector<replica> replicas;  // at least one, no two equal
+    // Whom to ask for the addresses of names; nullopt: the system's way.
+    std::optional<net::address> resolver{};
     balance_rule balance = balance_rule::least_requests;
     std::optional<hash_options> hash_by{};  // of balance_rule::hash, and needed there
     std::optional<health_options> health;   // nullopt: no active checks

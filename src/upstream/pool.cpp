@@ -109,18 +109,65 @@ pool::pool(net::worker& on, options what, std::optional<net::tls_client> tls)
       metrics_(on.metrics(), options_),
       balancer_(options_, [&on] { return on.cheap_random(); }),
       budget_(options_.retries),
-      kept_(options_.replicas.size()),
+      not_looked_up_(options_.replicas.size()),
       room_(on) {
-    for (const replica& one : options_.replicas) authorities_.push_back(to_text(one));
+    for (std::size_t i = 0; i < options_.replicas.size(); ++i) {
+        not_looked_up_[i] = options_.replicas[i].kind != replica_kind::one;
+        if (!not_looked_up_[i]) join(i, options_.replicas[i], {});
+    }
     if (options_.concurrency)
         admission_ = std::make_unique<admission>(on, *options_.concurrency, metrics_);
 }
 
 pool::~pool() = default;
 
-void pool::set_healthy(std::size_t replica, bool yes) {
-    balancer_.set_healthy(replica, yes, worker_.time().steady_now());
-    if (!yes) kept_[replica].clear();
+void pool::join(std::size_t entry, const replica& one, std::optional<steady_time> slowly_from) {
+    const std::size_t number = balancer_.join(one, slowly_from);
+    if (number == places_.size()) places_.emplace_back();
+    places_[number] = {.entry = entry, .where = one, .authority = to_text(one), .idle = {}};
+}
+
+std::optional<std::size_t> pool::find(std::size_t entry, const replica& which) const {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        const place& one = places_[i];
+        if (one.entry == entry && one.where.host == which.host && one.where.port == which.port)
+            return i;
+    }
+    return std::nullopt;
+}
+
+void pool::set_healthy(std::size_t entry, const replica& which, bool yes) {
+    const std::optional<std::size_t> number = find(entry, which);
+    if (!number || !balancer_.joined(*number)) return;
+    balancer_.set_healthy(*number, yes, worker_.time().steady_now());
+    if (!yes) places_[*number].idle.clear();
+}
+
+void pool::use_addresses(std::size_t entry, const std::vector<replica>& now) {
+    const auto stays = [&now](const replica& old) {
+        return std::ranges::any_of(now, [&old](const replica& one) {
+            return one.host == old.host && one.port == old.port;
+        });
+    };
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        if (places_[i].entry != entry || !balancer_.joined(i) || stays(places_[i].where)) continue;
+        balancer_.leave(i);
+        places_[i].idle.clear();
+    }
+    const steady_time at = worker_.time().steady_now();
+    const bool first = not_looked_up_[entry];
+    for (const replica& one : now) {
+        const std::optional<std::size_t> known = find(entry, one);
+        if (!known) {
+            join(entry, one, first ? std::nullopt : std::optional(at));
+            continue;
+        }
+        if (!balancer_.joined(*known)) balancer_.join_again(*known, at);
+        balancer_.set_weight(*known, one.weight);
+    }
+    not_looked_up_[entry] = false;
+    // Who waits for room may find it now.
+    for (std::size_t left = room_.waiting(); left > 0; --left) room_.notify_one();
 }
 
 task<> pool::handle(http::exchange& x) {
@@ -164,7 +211,8 @@ task<> pool::try_replicas(http::exchange& x) {
     while (!x.client_gone || x.survives_client) {
         const auto picked = balancer_.pick(worker_.turn_time(), tried, key);
         if (!picked) {
-            if (!balancer_.any_usable(tried)) break;
+            if (!balancer_.any_usable(tried) && std::ranges::count(not_looked_up_, true) == 0)
+                break;
             const result<room> made = co_await make_room(x);
             if (made.has_error()) co_return made.error();
             if (*made == room::refused) co_return result<>{};
@@ -246,13 +294,17 @@ task<pool::room> pool::make_room(http::exchange& x) {
         if (woken.has_value()) co_return room::free;
         if (woken.error() == condition::cancelled) co_return woken.error();
     }
+    if (!balancer_.any_usable({})) {  // the names' addresses did not come in time
+        answer_failure(x, attempt::not_sent);
+        co_return room::refused;
+    }
     metrics_.overloaded.add();
     http::answer_problem(x, problems::overloaded, {.retry_after = retry_after});
     co_return room::refused;
 }
 
 pool::connection pool::take_kept(std::size_t replica, bool check) {
-    std::vector<kept>& idle = kept_[replica];
+    std::vector<kept>& idle = places_[replica].idle;
     const steady_time now = worker_.turn_time();
     while (!idle.empty()) {
         kept last = std::move(idle.back());
@@ -270,7 +322,7 @@ pool::connection pool::take_kept(std::size_t replica, bool check) {
 task<pool::connection> pool::open(std::size_t replica, steady_time deadline) {
     metrics_.connects.add();
     result<net::stream> stream = co_await connect(
-        worker_, options_.replicas[replica], tls_,
+        worker_, places_[replica].where, tls_,
         std::min(deadline, worker_.time().steady_now() + options_.connect_timeout));
     if (stream.has_error()) {
         metrics_.connect_failures.add();
@@ -288,7 +340,7 @@ task<pool::attempt> pool::open_for(http::exchange& x, std::size_t replica, conne
     }
     if (opened.error() == condition::cancelled) co_return attempt::cancelled;
     log::warn("upstream.connect_failed", {{"upstream", options_.name},
-                                          {"replica", authorities_[replica]},
+                                          {"replica", places_[replica].authority},
                                           {"error", describe(opened.error())}});
     failed(replica);
     co_return attempt::not_sent;
@@ -321,7 +373,9 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
     if (done.has_value()) {
         balancer_.succeeded(replica);
         x.outcome = http::upstream_outcome::answered;
-        x.replica = authorities_[replica];
+        // The place of an address may be another's when this request is logged.
+        const place& to = places_[replica];
+        x.replica = to.where.name.empty() ? to.authority : x.memory().copy(to.authority);
         attach_answer(x, replica, std::move(with));
         co_return attempt::answered;
     }
@@ -333,7 +387,7 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
     if (done.error() == condition::unavailable && was_kept && nothing_came)
         co_return attempt::stale;
     log::warn("upstream.broke_off", {{"upstream", options_.name},
-                                     {"replica", authorities_[replica]},
+                                     {"replica", places_[replica].authority},
                                      {"error", describe(done.error())}});
     failed(replica);
     co_return done.error() == condition::timeout ? attempt::timed_out : attempt::broke_off;
@@ -355,9 +409,10 @@ void pool::attach_answer(http::exchange& x, std::size_t replica, connection with
 
 void pool::give_back(std::size_t replica, connection with) {
     balancer_.end(replica);
-    if (with->reusable() && kept_[replica].size() < options_.keep_alive_max) {
+    std::vector<kept>& idle = places_[replica].idle;
+    if (with->reusable() && balancer_.joined(replica) && idle.size() < options_.keep_alive_max) {
         with->next_exchange();
-        kept_[replica].push_back({std::move(with), worker_.turn_time()});
+        idle.push_back({std::move(with), worker_.turn_time()});
     }
     room_.notify_one();
 }
@@ -365,9 +420,9 @@ void pool::give_back(std::size_t replica, connection with) {
 void pool::failed(std::size_t replica) {
     if (!balancer_.failed(replica, worker_.time().steady_now())) return;
     metrics_.ejections.add();
-    kept_[replica].clear();
+    places_[replica].idle.clear();
     log::warn("upstream.replica_ejected",
-              {{"upstream", options_.name}, {"replica", authorities_[replica]}});
+              {{"upstream", options_.name}, {"replica", places_[replica].authority}});
 }
 
 // The request's own body could not be read. False: the client is gone and nobody reads an answer.

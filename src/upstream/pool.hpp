@@ -12,7 +12,9 @@
 #include "upstream/options.hpp"
 #include "upstream/retry_budget.hpp"
 
+#include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace lethe::upstream {
@@ -28,8 +30,11 @@ class pool final : public http::handler {
     // its method is idempotent.
     task<> handle(http::exchange& x) override;
 
-    // What the active check found; on this pool's worker.
-    void set_healthy(std::size_t replica, bool yes);
+    // What the active check found of a replica of that entry of the options; on this pool's worker.
+    void set_healthy(std::size_t entry, const replica& which, bool yes);
+    // What that entry's name stands for from now on; on this pool's worker. Until the first call
+    // requests that have nowhere else to go wait for it.
+    void use_addresses(std::size_t entry, const std::vector<replica>& now);
 
     [[nodiscard]] const options& what() const noexcept { return options_; }
 
@@ -41,6 +46,14 @@ class pool final : public http::handler {
     struct kept {
         connection open;
         steady_time since;
+    };
+
+    // A replica, by the balancer's number.
+    struct place {
+        std::size_t entry = 0;  // of the options
+        replica where;
+        std::string authority;   // for logs
+        std::vector<kept> idle;  // the longest idle first
     };
 
     enum class attempt : std::uint8_t {
@@ -65,6 +78,9 @@ class pool final : public http::handler {
     task<attempt> transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept);
     enum class room : std::uint8_t { free, refused };
     task<room> make_room(http::exchange& x);
+    void join(std::size_t entry, const replica& one, std::optional<steady_time> slowly_from);
+    // The number of the replica, joined or not; nullopt: none.
+    [[nodiscard]] std::optional<std::size_t> find(std::size_t entry, const replica& which) const;
     task<connection> open(std::size_t replica, steady_time deadline);
     [[nodiscard]] connection take_kept(std::size_t replica, bool check);
     void attach_answer(http::exchange& x, std::size_t replica, connection with);
@@ -79,8 +95,9 @@ class pool final : public http::handler {
     metrics metrics_;
     balancer balancer_;
     retry_budget budget_;
-    std::vector<std::string> authorities_;
-    std::vector<std::vector<kept>> kept_;  // per replica, the longest idle first
+    std::deque<place> places_;  // does not move what a connection is being made to
+    // By entry: a name of which nothing is known yet.
+    std::vector<bool> not_looked_up_;
     net::signal room_;
     std::unique_ptr<admission> admission_;  // null: without concurrency_options
 };

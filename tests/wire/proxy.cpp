@@ -21,6 +21,7 @@ struct proxy::impl final : http::handler, http::exchange_observer {
     net::worker worker{0};
     std::atomic<int> count{0};
     std::unique_ptr<upstream::pool> pool;
+    std::unique_ptr<upstream::watch> watch;
     std::unique_ptr<http::server> server;
 };
 
@@ -35,6 +36,9 @@ proxy::proxy(proxy_options options) : impl_(std::make_unique<impl>(std::move(opt
     impl_->pool = std::make_unique<upstream::pool>(impl_->worker, what, std::nullopt);
     impl_->server =
         std::make_unique<http::server>(impl_->worker, impl_->options.server, *impl_, impl_.get());
+    impl_->watch = std::make_unique<upstream::watch>(
+        impl_->worker, what, std::nullopt, std::make_shared<upstream::known_names>(),
+        [this](const upstream::pool_change& change) { change(*impl_->pool); });
     const result<net::address> at = impl_->server->listen({"127.0.0.1", 0}, impl_->options.door);
     if (at.has_error()) std::abort();
     port_ = at->port;
@@ -44,6 +48,7 @@ proxy::proxy(proxy_options options) : impl_(std::make_unique<impl>(std::move(opt
 proxy::~proxy() {
     impl_->worker.stop();
     impl_->server.reset();
+    impl_->watch.reset();
     impl_->pool.reset();
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "http/server.hpp"
-#include "upstream/pool.hpp"
+#include "upstream/watch.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -131,7 +131,8 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
     const std::vector<upstream::replica>& all = of.upstreams[index].replicas;
     for (std::size_t i = 0; i < all.size(); ++i)
         for (std::size_t k = 0; k < i; ++k)
-            if (all[i].host == all[k].host && all[i].port == all[k].port && !all[i].host.empty())
+            if (all[i].host == all[k].host && all[i].port == all[k].port &&
+                all[i].kind == all[k].kind && !all[i].host.empty())
                 with.fail_later(path_of(path_of("upstreams", index, "replicas"), i),
                                 fmt::format("replicas[{}] is {} already", k, to_text(all[i])),
                                 "expected each replica once");
@@ -140,6 +141,11 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
     if (one.concurrency && one.concurrency->adaptive && one.concurrency->min > one.concurrency->max)
         with.fail_later(path_of("upstreams", index, "concurrency"), "has a min above its max",
                         "expected min to be at most max");
+    if (one.resolver && std::ranges::all_of(all, [](const upstream::replica& of_it) {
+            return of_it.kind == upstream::replica_kind::one;
+        }))
+        with.fail_later(path_of("upstreams", index, "resolver"), "there is no name that it is for",
+                        "expected a replica with dns or srv");
     const bool hashes = one.balance == upstream::balance_rule::hash;
     if (hashes && !one.hash_by)
         with.fail_later(path_of("upstreams", index, "balance"), "goes by nothing",

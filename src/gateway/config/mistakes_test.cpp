@@ -223,9 +223,43 @@ TEST(ConfigMistakes, Balancing) {
              root_route,
          "3:55: upstreams[0].replicas[0].weight: \"0\" is out of range, expected a whole number "
          "from 1 to 1000\n"
-         "3:59: upstreams[0].replicas[1].url: is missing, expected a URL of the form "
-         "http://host:port, https://host:port or unix:/run/shop.sock\n"
-         "3:90: upstreams[0].replicas[2].wait: there is no such option, expected url or weight"},
+         "3:59: upstreams[0].replicas[1]: does not say where it is, expected one of url, dns and "
+         "srv\n"
+         "3:90: upstreams[0].replicas[2].wait: there is no such option, expected url, dns, srv, "
+         "refresh or weight"},
+    });
+}
+
+TEST(ConfigMistakes, NamesOfReplicas) {
+    const auto with = [](const std::string& replica, const std::string& options = "") {
+        return "listen: [{address: \"127.0.0.1:1\"}]\nupstreams:\n  - {name: shop, replicas: [" +
+               replica + "]" + options + "}\nroutes:\n" + root_route;
+    };
+    const std::string name = ", expected a URL of the form http://name:port or https://name:port";
+    const std::string service =
+        ", expected a URL of the form http://_service._tcp.domain or "
+        "https://_service._tcp.domain, without a port";
+    expect_mistakes({
+        {with("{dns: \"http://127.0.0.1:80\"}"),
+         "3:35: upstreams[0].replicas[0].dns: \"http://127.0.0.1:80\" is no name" + name},
+        {with("{dns: \"shop:80\"}"),
+         "3:35: upstreams[0].replicas[0].dns: \"shop:80\" is not a replica" + name},
+        {with("{srv: \"http://_http._tcp.shop:80\"}"),
+         "3:35: upstreams[0].replicas[0].srv: \"http://_http._tcp.shop:80\" has a port" + service},
+        {with("{srv: \"http://shop\"}"),
+         "3:35: upstreams[0].replicas[0].srv: \"http://shop\" is no service" + service},
+        {with("{url: \"http://a\", dns: \"http://b\"}"),
+         "3:34: upstreams[0].replicas[0]: says twice where it is, expected one of url, dns and "
+         "srv"},
+        {with("{url: \"http://a\", refresh: 10s}"),
+         "3:34: upstreams[0].replicas[0]: has a refresh, but no name that is followed, expected "
+         "dns or srv"},
+        {with("{srv: \"http://_http._tcp.shop\", weight: 2}"),
+         "3:34: upstreams[0].replicas[0]: has a weight, which its records have, expected srv "
+         "without weight"},
+        {with("{dns: \"http://shop:80\"}", ", resolver: \"ns.internal:53\""),
+         "3:64: upstreams[0].resolver: \"ns.internal:53\" is no name server, expected an IP "
+         "address and a port, such as 127.0.0.1:53"},
     });
 }
 

@@ -44,6 +44,46 @@ std::string read_replica(std::string_view url, upstream::replica& to) {
     return {};
 }
 
+const char* const name_words = "a URL of the form http://name:port or https://name:port";
+const char* const service_words =
+    "a URL of the form http://_service._tcp.domain or https://_service._tcp.domain, without a port";
+
+// A name that stands for all addresses it has.
+std::string read_name(std::string_view url, upstream::replica_kind kind, upstream::replica& to) {
+    std::string mistake = read_replica(url, to);
+    if (!mistake.empty()) return mistake;
+    to.kind = kind;
+    if (url.starts_with("unix:") || parse_ip_address(to.host)) return "is no name";
+    if (kind == upstream::replica_kind::addresses) return {};
+    // The records say the port.
+    if (url.find(':', url.find("//")) != url.npos) return "has a port";
+    return to.host.starts_with('_') ? "" : "is no service";
+}
+
+codec<upstream::replica> name_url(upstream::replica_kind kind, const char* words) {
+    shape what{.kind = value_kind::text, .words = words, .pattern = "^https?://[^/?#@]+/?$|\\$\\{"};
+    return {what,
+            [kind, words](reader& with, const place& at, upstream::replica& to) {
+                if (want_scalar(with, at, words) == nullptr) return;
+                const std::string mistake = read_name(at.value.text, kind, to);
+                if (!mistake.empty()) with.fail_value(at, mistake, words);
+            },
+            [](const upstream::replica&) { return boost::json::value(); }};
+}
+
+// Which of the ways to say where a replica is, and what goes with it.
+void check_replica_map(reader& with, const place& at) {
+    const auto given = [&at](std::string_view name) { return at.value.find(name) != nullptr; };
+    const int ways = (given("url") ? 1 : 0) + (given("dns") ? 1 : 0) + (given("srv") ? 1 : 0);
+    if (ways != 1)
+        with.fail(at, ways == 0 ? "does not say where it is" : "says twice where it is",
+                  "expected one of url, dns and srv");
+    else if (given("refresh") && given("url"))
+        with.fail(at, "has a refresh, but no name that is followed", "expected dns or srv");
+    else if (given("weight") && given("srv"))
+        with.fail(at, "has a weight, which its records have", "expected srv without weight");
+}
+
 codec<upstream::replica> replica_url() {
     shape what{.kind = value_kind::text,
                .words = replica_words,
@@ -68,7 +108,9 @@ codec<upstream::replica> replica() {
     shape what{.kind = value_kind::any_of, .words = replica_words, .ways = {url.what, map.what}};
     return {what,
             [url = url.read, map = map.read](reader& with, const place& at, upstream::replica& to) {
-                (at.value.kind == node_kind::map ? map : url)(with, at, to);
+                const bool is_map = at.value.kind == node_kind::map;
+                (is_map ? map : url)(with, at, to);
+                if (is_map) check_replica_map(with, at);
             },
             [](const upstream::replica&) { return boost::json::value(); }};
 }
@@ -186,6 +228,19 @@ const table<upstream::retry_options>& retry_table() {
     return made;
 }
 
+codec<net::address> name_server() {
+    const std::string words = "an IP address and a port, such as 127.0.0.1:53";
+    return {{.kind = value_kind::text, .words = words, .pattern = ":[0-9]+$|\\$\\{"},
+            [words](reader& with, const place& at, net::address& to) {
+                if (want_scalar(with, at, words) == nullptr) return;
+                const result<net::address> given = net::parse_address(at.value.text);
+                if (given.has_error() || given->port == 0 || !parse_ip_address(given->host))
+                    return with.fail_value(at, "is no name server", words);
+                to = *given;
+            },
+            [](const net::address&) { return boost::json::value(); }};
+}
+
 // A mistake in it is told without showing it.
 codec<secret> signing_key() {
     const std::string words = "32 to 256 visible ASCII characters";
@@ -270,11 +325,29 @@ const table<upstream::replica>& replica_table() {
         t.add(
             {.name = "url",
              .text = "Where it is; the port is 80 where none is said, 443 with https.",
-             .example = "\"http://127.0.0.1:9001\"",
-             .required = true},
+             .example = "\"http://127.0.0.1:9001\""},
             [](upstream::replica& to) -> upstream::replica& { return to; }, replica_url());
+        t.add(
+            {.name = "dns",
+             .text = "In place of `url`: each address that this name has is a replica, and they "
+                     "are [followed](replicas.md#names).",
+             .example = "\"http://shop.internal:8080\""},
+            [](upstream::replica& to) -> upstream::replica& { return to; },
+            name_url(upstream::replica_kind::addresses, name_words));
+        t.add(
+            {.name = "srv",
+             .text = "The same by SRV records, which say ports and weights; those of the lowest "
+                     "priority are used.",
+             .example = "\"http://_http._tcp.shop.internal\""},
+            [](upstream::replica& to) -> upstream::replica& { return to; },
+            name_url(upstream::replica_kind::services, service_words));
+        t.add({.name = "refresh",
+               .text = "From one look-up of the name to the next, and up to a tenth more.",
+               .example = "10s"},
+              &upstream::replica::refresh, duration<milliseconds>(100ms, 24h));
         t.add({.name = "weight",
-               .text = "Its part of the requests beside the others'.",
+               .text = "Its part of the requests beside the others'; with `dns`, that of each "
+                       "address.",
                .example = "3"},
               &upstream::replica::weight, integer<std::uint32_t>(1, 1000));
         return t;
@@ -331,6 +404,11 @@ const table<upstream::options>& upstream_table() {
              .required = true},
             &options::replicas,
             list<upstream::replica>(replicas_words, replica(), 1, twins::allowed));
+        t.add({.name = "resolver",
+               .text = "The name server that `dns` and `srv` of the replicas are asked of. Without "
+                       "it the system's way: its hosts file, search list and name servers.",
+               .example = "\"127.0.0.1:8600\""},
+              &options::resolver, optional_of(name_server()));
         t.add({.name = "balance",
                .text = "`round_robin`: each replica in turn. `least_requests`: of two replicas at "
                        "random the one with fewer requests under way. `hash`: all requests with "
