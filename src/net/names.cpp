@@ -113,16 +113,17 @@ result<std::vector<std::string>> hosts_of(const std::string& name,
     if (!server) return hosts_of_system(name);
     resolver_state state(server);
     const result<std::vector<dns_record>> v4 = state.ask(name, dns_type::a, false);
+    // A server that is away is not asked twice.
+    if (v4.has_error() && v4.error() != errc::unknown_host) return v4.error();
     const result<std::vector<dns_record>> v6 = state.ask(name, dns_type::aaaa, false);
     std::vector<std::string> out;
     for (const auto* records : {&v4, &v6}) {
         if (records->has_error()) continue;
         for (const dns_record& one : **records) out.push_back(one.host);
     }
-    // One kind is enough: there are servers that fail for kinds they do not know.
-    if (!out.empty()) return out;
-    const bool none = v4.error() == errc::unknown_host && v6.error() == errc::unknown_host;
-    return none ? v4.error() : v4.error() == errc::unknown_host ? v6.error() : v4.error();
+    // There are servers that fail for kinds they do not know: the other kind is enough.
+    if (out.empty()) return v6.error();
+    return out;
 }
 
 result<addresses> find_services(const name_question& what, steady_time until) {
