@@ -70,6 +70,7 @@ bool raw_socket::send_in_pieces(std::string_view bytes, std::size_t size) {
 }
 
 bool raw_socket::fill() {
+    if (descriptor_ < 0) return false;
     pollfd waiting{descriptor_, POLLIN, 0};
     if (::poll(&waiting, 1, 5'000) != 1) return false;
     char bytes[16384];
