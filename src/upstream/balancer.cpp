@@ -58,8 +58,10 @@ void balancer::join_again(std::size_t replica, steady_time now) {
 }
 
 std::optional<std::size_t> balancer::pick(steady_time now, const std::vector<bool>& excluded,
-                                          std::optional<std::uint64_t> key) {
+                                          std::optional<std::uint64_t> key,
+                                          ejected_replicas ejected) {
     for (const bool ejected_too : {false, true}) {
+        if (ejected_too && ejected == ejected_replicas::never) break;
         candidates_.clear();
         for (std::size_t i = 0; i < state_.size(); ++i) {
             const state& one = state_[i];

@@ -11,6 +11,9 @@
 
 namespace lethe::upstream {
 
+// Whether pick() tries those that were ejected when there is no other.
+enum class ejected_replicas : std::uint8_t { last, never };
+
 // One worker. Replicas are named by the number that join() answered.
 class balancer {
  public:
@@ -31,9 +34,9 @@ class balancer {
     // the list; nullopt: none. When every replica was ejected, the ejected ones are tried: some
     // answer is better than none. `key` is what balance_rule::hash goes by; requests without one
     // go by least_requests.
-    [[nodiscard]] std::optional<std::size_t> pick(steady_time now,
-                                                  const std::vector<bool>& excluded,
-                                                  std::optional<std::uint64_t> key = {});
+    [[nodiscard]] std::optional<std::size_t> pick(
+        steady_time now, const std::vector<bool>& excluded, std::optional<std::uint64_t> key = {},
+        ejected_replicas ejected = ejected_replicas::last);
     // There is a replica that pick() would answer if it had room.
     [[nodiscard]] bool any_usable(const std::vector<bool>& excluded) const;
 

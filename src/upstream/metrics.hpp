@@ -16,6 +16,9 @@ struct metrics {
     lethe::metrics::counter& unknown;
     lethe::metrics::counter& retries;
     lethe::metrics::counter& retries_refused;
+    lethe::metrics::counter& hedges;
+    lethe::metrics::counter& hedges_won;
+    lethe::metrics::counter& hedges_refused;
     lethe::metrics::counter& connects;
     lethe::metrics::counter& connect_failures;
     lethe::metrics::counter& ejections;

@@ -130,6 +130,16 @@ struct retry_options {
     bool operator==(const retry_options&) const = default;
 };
 
+// A read (GET or HEAD without a key) that has no head of an answer after so long is sent to another
+// replica too, and the first answer is taken: at most `percent` of the requests of the last ten
+// seconds, per worker.
+struct hedge_options {
+    std::chrono::milliseconds after{0};
+    std::uint32_t percent = 5;
+
+    bool operator==(const hedge_options&) const = default;
+};
+
 // What the gateway says to the service is signed with it (signature.hpp).
 struct signature_options {
     std::string key_id;
@@ -165,6 +175,7 @@ struct options {
     // A replica that comes back gets its full part of the requests only after so long; 0: at once.
     std::chrono::milliseconds slow_start{0};
     retry_options retries;
+    std::optional<hedge_options> hedging{};
     std::optional<tls_options> tls{};  // for replicas that are secure; nullopt: the default
     std::optional<signature_options> signature{};
     std::optional<concurrency_options> concurrency{};  // nullopt: only connections_max holds

@@ -6,6 +6,7 @@
 #include "net/end_of_turn.hpp"
 #include "net/errors.hpp"
 #include "upstream/forward.hpp"
+#include "upstream/hedge.hpp"
 #include "upstream/problems.hpp"
 
 #include <algorithm>
@@ -51,6 +52,18 @@ void mark(std::vector<bool>& tried, std::size_t replica) {
 // The body can be sent (again) from its start.
 bool can_send_body(http::exchange& x, bool first_try) {
     return first_try || !x.request_body || x.request_body->rewind();
+}
+
+// In the exchange's arena: most requests have none.
+struct hedge_end {
+    void operator()(hedge* one) const noexcept { one->~hedge(); }
+};
+using hedge_ptr = std::unique_ptr<hedge, hedge_end>;
+
+hedge_ptr make_hedge(pool& owner, http::exchange& x, std::size_t replica, std::string_view head,
+                     http::client_connection& primary) {
+    void* const place = x.memory().allocate(sizeof(hedge), alignof(hedge));
+    return hedge_ptr(new (place) hedge(owner, x, replica, head, primary));
 }
 
 }  // namespace
@@ -109,6 +122,7 @@ pool::pool(net::worker& on, options what, std::optional<net::tls_client> tls)
       metrics_(on.metrics(), options_),
       balancer_(options_, [&on] { return on.cheap_random(); }),
       budget_(options_.retries),
+      hedges_({.percent = options_.hedging ? options_.hedging->percent : 0, .per_second = 0}),
       not_looked_up_(options_.replicas.size()),
       room_(on) {
     for (std::size_t i = 0; i < options_.replicas.size(); ++i) {
@@ -203,10 +217,12 @@ task<> pool::try_replicas(http::exchange& x) {
     bool first_try = true;
     attempt last = attempt::not_sent;
     // A keyed request that comes here once more is sent again by its filter's decision.
-    if (x.upstream_tries == 0)
+    if (x.upstream_tries == 0) {
         budget_.note_request(worker_.turn_time());
-    else
+        if (options_.hedging) hedges_.note_request(worker_.turn_time());
+    } else {
         budget_.note_retry(worker_.turn_time());
+    }
     const std::optional<std::uint64_t> key = hash_key(x);
     while (!x.client_gone || x.survives_client) {
         const auto picked = balancer_.pick(worker_.turn_time(), tried, key);
@@ -240,7 +256,7 @@ task<> pool::try_replicas(http::exchange& x) {
         balancer_.end(*picked);
         room_.notify_one();
         if (last == attempt::refused_locally || last == attempt::cancelled ||
-            last == attempt::timed_out)
+            last == attempt::timed_out || last == attempt::failed_twice)
             break;
         if (last == attempt::not_sent) {
             mark(tried, *picked);
@@ -350,6 +366,7 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
                                    bool was_kept) {
     http::client_connection& c = *with;
     result<> done{};
+    hedge_ptr second;
     {
         const waiting_scope scope(x, c);
         http::head_text written(x.memory());
@@ -357,6 +374,7 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
         const std::string_view head = written.done();
         net::end_of_turn end(worker_);
         if (end.worth_waiting()) co_await end.wait();
+        if (may_hedge(x)) second = make_hedge(*this, x, replica, head, c);
         bool sent = false;
         if (!x.request_body) {
             const result<net::written> tried = c.try_send(head);
@@ -380,6 +398,17 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
         co_return attempt::answered;
     }
     if (c.anything_sent()) x.outcome = http::upstream_outcome::unknown;
+    if (second) {
+        const waiting_scope scope(x, *second);
+        // Cancelled by the hedge that answered, or because nobody wants the answer.
+        const result<hedge_try*> other =
+            co_await second->answer_instead(done.error() == condition::cancelled);
+        if (other.has_value() && *other != nullptr) {
+            if (done.error() != condition::cancelled) failed(replica);
+            take_hedge(x, replica, **other);
+            co_return attempt::answered;
+        }
+    }
     if (c.body_failed())
         co_return refuse_body(x, done.error()) ? attempt::refused_locally : attempt::cancelled;
     if (done.error() == condition::cancelled) co_return attempt::cancelled;
@@ -390,7 +419,30 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
                                      {"replica", places_[replica].authority},
                                      {"error", describe(done.error())}});
     failed(replica);
-    co_return done.error() == condition::timeout ? attempt::timed_out : attempt::broke_off;
+    if (done.error() == condition::timeout) co_return attempt::timed_out;
+    co_return second && second->sent() ? attempt::failed_twice : attempt::broke_off;
+}
+
+// Only what is read, by nobody who counts the attempts, and not what a filter or a failure has sent
+// already.
+bool pool::may_hedge(const http::exchange& x) const {
+    return options_.hedging && x.attempt == 0 && x.upstream_tries == 1 && !x.request_body &&
+           (x.request.method == http::method::get || x.request.method == http::method::head);
+}
+
+void pool::take_hedge(http::exchange& x, std::size_t replica, hedge_try& from) {
+    metrics_.hedges_won.add();
+    balancer_.end(replica);
+    room_.notify_one();
+    balancer_.succeeded(from.replica);
+    x.outcome = http::upstream_outcome::answered;
+    x.replica = x.memory().copy(places_[from.replica].authority);
+    // What the primary may have begun to answer.
+    x.response.header.clear();
+    x.response.status = from.answer.status;
+    for (const http::field_line& line : from.answer.header)
+        x.response.header.add(line.name, line.value);
+    attach_answer(x, from.replica, std::move(from.with));
 }
 
 void pool::attach_answer(http::exchange& x, std::size_t replica, connection with) {

@@ -19,6 +19,8 @@
 
 namespace lethe::upstream {
 
+struct hedge_try;
+
 // One worker. Outlives the exchanges it handles and their bodies (exchange::keeps).
 class pool final : public http::handler {
  public:
@@ -40,6 +42,7 @@ class pool final : public http::handler {
 
  private:
     friend class answer_body;
+    friend class hedge;
 
     using connection = std::unique_ptr<http::client_connection>;
 
@@ -62,6 +65,7 @@ class pool final : public http::handler {
         not_sent,         // nothing reached a replica
         broke_off,        // something was sent, no complete head came back
         timed_out,        // the same, by time
+        failed_twice,     // broke off, and so did a hedge
         stale,            // a kept connection ended before it answered
         cancelled,        // the client left
     };
@@ -78,6 +82,9 @@ class pool final : public http::handler {
     task<attempt> transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept);
     enum class room : std::uint8_t { free, refused };
     task<room> make_room(http::exchange& x);
+    [[nodiscard]] bool may_hedge(const http::exchange& x) const;
+    // The answer that a hedge got in place of `replica`.
+    void take_hedge(http::exchange& x, std::size_t replica, hedge_try& from);
     void join(std::size_t entry, const replica& one, std::optional<steady_time> slowly_from);
     // The number of the replica, joined or not; nullopt: none.
     [[nodiscard]] std::optional<std::size_t> find(std::size_t entry, const replica& which) const;
@@ -95,6 +102,7 @@ class pool final : public http::handler {
     metrics metrics_;
     balancer balancer_;
     retry_budget budget_;
+    retry_budget hedges_;
     std::deque<place> places_;  // does not move what a connection is being made to
     // By entry: a name of which nothing is known yet.
     std::vector<bool> not_looked_up_;

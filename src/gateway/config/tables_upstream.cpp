@@ -241,6 +241,30 @@ codec<net::address> name_server() {
             [](const net::address&) { return boost::json::value(); }};
 }
 
+const table<upstream::hedge_options>& hedge_table() {
+    using upstream::hedge_options;
+    static const table<hedge_options> made = [] {
+        table<hedge_options> t(
+            "hedge", "`upstreams[].hedge`",
+            "Sends a slow read (GET or HEAD, without an idempotency key and a body) to another "
+            "replica too; the first answer is taken, and the other connection closed. Only for "
+            "services whose reads change nothing.");
+        t.add({.name = "after",
+               .text = "So long after it was sent there is no head of an answer: best what 95 of "
+                       "100 requests stay below.",
+               .example = "50ms",
+               .required = true},
+              &hedge_options::after, duration<milliseconds>(1ms, 60s));
+        t.add({.name = "percent",
+               .text = "So many of a hundred requests at most, counted over ten seconds and per "
+                       "worker.",
+               .example = "2"},
+              &hedge_options::percent, integer<std::uint32_t>(1, 100));
+        return t;
+    }();
+    return made;
+}
+
 // A mistake in it is told without showing it.
 codec<secret> signing_key() {
     const std::string words = "32 to 256 visible ASCII characters";
@@ -443,6 +467,10 @@ const table<upstream::options>& upstream_table() {
                .text = "How many requests that broke off may be sent again.",
                .example = "{percent: 10, per_second: 3}"},
               &options::retries, section(retry_table()));
+        t.add({.name = "hedge",
+               .text = "Slow reads are sent to another replica too; none without this section.",
+               .example = "{after: 50ms, percent: 5}"},
+              &options::hedging, optional_of(section(hedge_table())));
         t.add({.name = "tls",
                .text = "How replicas are known, and the gateway to them.",
                .example = "{ca_file: internal.pem}"},
