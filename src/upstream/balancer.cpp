@@ -147,6 +147,19 @@ std::size_t balancer::by_hash(std::uint64_t key) const {
     return chosen;
 }
 
+bool balancer::usable(std::size_t replica, steady_time now,
+                      const std::vector<bool>& excluded) const {
+    const state& one = state_[replica];
+    return one.joined && one.healthy && one.ejected_until <= now &&
+           one.under_way < options_.connections_max && !is_in(excluded, replica);
+}
+
+std::optional<std::size_t> balancer::find(std::uint64_t place) const {
+    for (std::size_t i = 0; i < state_.size(); ++i)
+        if (state_[i].joined && state_[i].place == place) return i;
+    return std::nullopt;
+}
+
 bool balancer::any_usable(const std::vector<bool>& excluded) const {
     for (std::size_t i = 0; i < state_.size(); ++i)
         if (state_[i].joined && state_[i].healthy && !is_in(excluded, i)) return true;

@@ -37,6 +37,12 @@ class balancer {
     [[nodiscard]] std::optional<std::size_t> pick(
         steady_time now, const std::vector<bool>& excluded, std::optional<std::uint64_t> key = {},
         ejected_replicas ejected = ejected_replicas::last);
+    // Whether that replica can be chosen: in use, not left out, has room, not marked.
+    [[nodiscard]] bool usable(std::size_t replica, steady_time now,
+                              const std::vector<bool>& excluded) const;
+    // What a replica is known by everywhere, and who is known by it; nullopt: none that is in use.
+    [[nodiscard]] std::uint64_t place(std::size_t replica) const { return state_[replica].place; }
+    [[nodiscard]] std::optional<std::size_t> find(std::uint64_t place) const;
     // There is a replica that pick() would answer if it had room.
     [[nodiscard]] bool any_usable(const std::vector<bool>& excluded) const;
 

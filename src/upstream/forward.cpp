@@ -81,6 +81,23 @@ void append_framing(http::head_text& out, const http::exchange& x) {
         http::append_content_length(out, 0);
 }
 
+void append_other_cookies(http::head_text& out, const http::fields& header, std::string_view own) {
+    std::string kept;
+    for (const field_line& line : header) {
+        if (line.id != field_id::cookie) continue;
+        std::string_view rest = line.value;
+        while (!rest.empty()) {
+            const std::size_t end = std::min(rest.find(';'), rest.size());
+            const std::string_view pair = trim(rest.substr(0, end));
+            rest.remove_prefix(end < rest.size() ? end + 1 : end);
+            if (pair.empty() || trim(pair.substr(0, pair.find('='))) == own) continue;
+            if (!kept.empty()) kept += "; ";
+            kept += pair;
+        }
+    }
+    if (!kept.empty()) http::append_field(out, "Cookie", kept);
+}
+
 bool backend_may_say(std::string_view name) {
     static constexpr std::array<std::string_view, 6> allowed = {
         "lethe-session-patch",   "lethe-session-if",  "lethe-session-op",
@@ -91,11 +108,15 @@ bool backend_may_say(std::string_view name) {
 
 }  // namespace
 
-void write_request_head(http::head_text& out, const http::exchange& x) {
+void write_request_head(http::head_text& out, const http::exchange& x,
+                        std::string_view own_cookie) {
     const http::fields& header = x.request.header;
     http::append_request_line(out, x.request);
     http::append_field(out, "Host", x.request.authority);
-    http::append_fields(out, header, [](const field_line& line) { return !is_rebuilt(line.id); });
+    http::append_fields(out, header, [own_cookie](const field_line& line) {
+        return !is_rebuilt(line.id) && (own_cookie.empty() || line.id != field_id::cookie);
+    });
+    if (!own_cookie.empty()) append_other_cookies(out, header, own_cookie);
     append_extended(out, "Via", header, field_id::via,
                     x.request.version_major == 2   ? "2 lethe"
                     : x.request.version_minor == 0 ? "1.0 lethe"

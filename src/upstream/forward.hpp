@@ -4,13 +4,17 @@
 #include "http/exchange.hpp"
 #include "http/writer.hpp"
 
+#include <string_view>
+
 namespace lethe::upstream {
 
 // Appends the head of the request that goes to a replica: the normalised target, the caller's Host,
 // the end-to-end fields, what the gateway adds (Via, X-Forwarded-*, Forwarded, Lethe-Attempt) and
 // the framing of the body. Fields of the connection stay behind (RFC 9110 section 7.6.1); those
 // that it names the server took away when it read the head.
-void write_request_head(http::head_text& out, const http::exchange& x);
+// `own_cookie`: a cookie that is the gateway's own and stays behind; "": none.
+void write_request_head(http::head_text& out, const http::exchange& x,
+                        std::string_view own_cookie = {});
 
 // Takes away what an answer may not bring to the client or to a filter: fields of the connection,
 // and Lethe-* fields other than those a backend may speak (Lethe-Session-Patch, -If, -Op,

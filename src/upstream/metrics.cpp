@@ -31,6 +31,8 @@ metrics::metrics(lethe::metrics::registry& in, const options& of)
                        "Slow reads that the other replica answered first.")),
       hedges_refused(count(in, of, "lethe_upstream_hedges_refused_total",
                            "Slow reads not sent to another replica: hedges had their share.")),
+      affinity_moved(count(in, of, "lethe_upstream_affinity_moved_total",
+                           "Requests that another replica answered than their cookie says.")),
       connects(count(in, of, "lethe_upstream_connects_total", "Connections opened to replicas.")),
       connect_failures(count(in, of, "lethe_upstream_connect_failures_total",
                              "Connections to replicas that failed.")),

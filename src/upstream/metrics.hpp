@@ -19,6 +19,7 @@ struct metrics {
     lethe::metrics::counter& hedges;
     lethe::metrics::counter& hedges_won;
     lethe::metrics::counter& hedges_refused;
+    lethe::metrics::counter& affinity_moved;
     lethe::metrics::counter& connects;
     lethe::metrics::counter& connect_failures;
     lethe::metrics::counter& ejections;

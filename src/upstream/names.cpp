@@ -73,6 +73,7 @@ name_follower::~name_follower() {
 }
 
 task<> name_follower::follow(std::shared_ptr<shared> with, std::size_t entry) {
+    if (with->stopped) co_return result<>{};  // before it began
     const replica& name = with->what.replicas[entry];
     const std::string key = to_key(with->what, name);
     const net::name_question question{.name = name.host,

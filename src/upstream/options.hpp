@@ -5,6 +5,7 @@
 #include "base/secret.hpp"
 #include "net/address.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -140,6 +141,18 @@ struct hedge_options {
     bool operator==(const hedge_options&) const = default;
 };
 
+// Leads a client back to the replica that answered it, by a sealed cookie.
+struct affinity_options {
+    std::string cookie = "lethe-replica";
+    std::chrono::seconds max_age{0};  // 0: as long as the browser runs
+    std::vector<secret> keys;         // the first seals, all open
+
+    bool operator==(const affinity_options& other) const {
+        return cookie == other.cookie && max_age == other.max_age &&
+               std::ranges::equal(keys, other.keys, {}, &secret::reveal, &secret::reveal);
+    }
+};
+
 // What the gateway says to the service is signed with it (signature.hpp).
 struct signature_options {
     std::string key_id;
@@ -170,7 +183,8 @@ struct options {
     std::optional<net::address> resolver{};
     balance_rule balance = balance_rule::least_requests;
     std::optional<hash_options> hash_by{};  // of balance_rule::hash, and needed there
-    std::optional<health_options> health;   // nullopt: no active checks
+    std::optional<affinity_options> affinity{};
+    std::optional<health_options> health;  // nullopt: no active checks
     ejection_options ejection;
     // A replica that comes back gets its full part of the requests only after so long; 0: at once.
     std::chrono::milliseconds slow_start{0};

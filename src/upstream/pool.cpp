@@ -125,6 +125,7 @@ pool::pool(net::worker& on, options what, std::optional<net::tls_client> tls)
       hedges_({.percent = options_.hedging ? options_.hedging->percent : 0, .per_second = 0}),
       not_looked_up_(options_.replicas.size()),
       room_(on) {
+    if (options_.affinity) affinity_.emplace(*options_.affinity, options_.name, on.random());
     for (std::size_t i = 0; i < options_.replicas.size(); ++i) {
         not_looked_up_[i] = options_.replicas[i].kind != replica_kind::one;
         if (!not_looked_up_[i]) join(i, options_.replicas[i], {});
@@ -224,8 +225,10 @@ task<> pool::try_replicas(http::exchange& x) {
         budget_.note_retry(worker_.turn_time());
     }
     const std::optional<std::uint64_t> key = hash_key(x);
+    const std::optional<affinity_mark> led =
+        affinity_ ? affinity_->find(x.request.header, x.time().system_now()) : std::nullopt;
     while (!x.client_gone || x.survives_client) {
-        const auto picked = balancer_.pick(worker_.turn_time(), tried, key);
+        const auto picked = choose(tried, key, led);
         if (!picked) {
             if (!balancer_.any_usable(tried) && std::ranges::count(not_looked_up_, true) == 0)
                 break;
@@ -251,6 +254,7 @@ task<> pool::try_replicas(http::exchange& x) {
         }
         if (last == attempt::answered) {
             metrics_.answered.add();
+            if (affinity_) keep_affinity(x, led, *picked);
             co_return result<>{};
         }
         balancer_.end(*picked);
@@ -274,6 +278,25 @@ task<> pool::try_replicas(http::exchange& x) {
     answer_failure(x, last);
     if (x.client_gone && !x.survives_client) co_return LETHE_ERR(http::errc::cancelled);
     co_return result<>{};
+}
+
+std::optional<std::size_t> pool::choose(const std::vector<bool>& tried,
+                                        std::optional<std::uint64_t> key,
+                                        const std::optional<affinity_mark>& mark) {
+    const steady_time now = worker_.turn_time();
+    if (mark) {
+        const std::optional<std::size_t> home = balancer_.find(mark->place);
+        if (home && balancer_.usable(*home, now, tried)) return home;
+    }
+    return balancer_.pick(now, tried, key);
+}
+
+void pool::keep_affinity(http::exchange& x, const std::optional<affinity_mark>& mark,
+                         std::size_t replica) {
+    const std::uint64_t place = balancer_.place(replica);
+    const bool moved = mark && mark->place != place;
+    if (moved) metrics_.affinity_moved.add();
+    if (!mark || moved || mark->ages) affinity_->set(x, place, x.time().system_now());
 }
 
 bool pool::take_retry(const http::exchange& x) {
@@ -370,7 +393,7 @@ task<pool::attempt> pool::transfer(http::exchange& x, std::size_t replica, conne
     {
         const waiting_scope scope(x, c);
         http::head_text written(x.memory());
-        write_request_head(written, x);
+        write_request_head(written, x, affinity_ ? affinity_->cookie() : std::string_view());
         const std::string_view head = written.done();
         net::end_of_turn end(worker_);
         if (end.worth_waiting()) co_await end.wait();

@@ -6,6 +6,7 @@
 #include "http/filter.hpp"
 #include "net/signal.hpp"
 #include "upstream/admission.hpp"
+#include "upstream/affinity.hpp"
 #include "upstream/balancer.hpp"
 #include "upstream/connect.hpp"
 #include "upstream/metrics.hpp"
@@ -82,6 +83,12 @@ class pool final : public http::handler {
     task<attempt> transfer(http::exchange& x, std::size_t replica, connection with, bool was_kept);
     enum class room : std::uint8_t { free, refused };
     task<room> make_room(http::exchange& x);
+    // The replica of the cookie while it can be chosen, else the balancer's choice.
+    [[nodiscard]] std::optional<std::size_t> choose(const std::vector<bool>& tried,
+                                                    std::optional<std::uint64_t> key,
+                                                    const std::optional<affinity_mark>& mark);
+    void keep_affinity(http::exchange& x, const std::optional<affinity_mark>& mark,
+                       std::size_t replica);
     [[nodiscard]] bool may_hedge(const http::exchange& x) const;
     // The answer that a hedge got in place of `replica`.
     void take_hedge(http::exchange& x, std::size_t replica, hedge_try& from);
@@ -103,6 +110,7 @@ class pool final : public http::handler {
     balancer balancer_;
     retry_budget budget_;
     retry_budget hedges_;
+    std::optional<affinity> affinity_;
     std::deque<place> places_;  // does not move what a connection is being made to
     // By entry: a name of which nothing is known yet.
     std::vector<bool> not_looked_up_;

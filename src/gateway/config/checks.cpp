@@ -127,6 +127,22 @@ void check_upstream_tls(const upstream::options& one, const std::string& path, r
         with.fail_later(path, problem, "");
 }
 
+void check_affinity(const configuration& of, std::size_t index, reader& with) {
+    const upstream::options& one = of.upstreams[index];
+    if (!one.affinity) return;
+    if (one.hedging)
+        with.fail_later(path_of("upstreams", index, "hedge"),
+                        "asks other replicas than that of the cookie",
+                        "expected hedge or affinity, not both");
+    const std::string path = path_of("upstreams", index, "affinity.cookie");
+    if (one.affinity->cookie == of.sessions.cookie_name)
+        with.fail_later(path, "is the sessions' cookie", "expected another name");
+    for (std::size_t k = 0; k < index; ++k)
+        if (of.upstreams[k].affinity && of.upstreams[k].affinity->cookie == one.affinity->cookie)
+            with.fail_later(path, fmt::format("upstreams[{}] has that cookie already", k),
+                            "expected a name of its own");
+}
+
 void check_upstream(const configuration& of, std::size_t index, reader& with) {
     const std::vector<upstream::replica>& all = of.upstreams[index].replicas;
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -141,6 +157,7 @@ void check_upstream(const configuration& of, std::size_t index, reader& with) {
     if (one.concurrency && one.concurrency->adaptive && one.concurrency->min > one.concurrency->max)
         with.fail_later(path_of("upstreams", index, "concurrency"), "has a min above its max",
                         "expected min to be at most max");
+    check_affinity(of, index, with);
     if (one.resolver && std::ranges::all_of(all, [](const upstream::replica& of_it) {
             return of_it.kind == upstream::replica_kind::one;
         }))

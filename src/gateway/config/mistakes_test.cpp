@@ -230,6 +230,27 @@ TEST(ConfigMistakes, Balancing) {
     });
 }
 
+TEST(ConfigMistakes, HedgingAndAffinity) {
+    const auto with = [](const std::string& options) {
+        return "listen: [{address: \"127.0.0.1:1\"}]\nupstreams:\n  - {name: shop, replicas: "
+               "[\"http://a\"], " +
+               options + "}\nroutes:\n" + root_route;
+    };
+    const std::string keys = "keys: [\"0123456789abcdef0123456789abcdef\"]";
+    expect_mistakes({
+        {with("hedge: {percent: 5}"),
+         "3:51: upstreams[0].hedge.after: is missing, expected a duration from 1ms to 1m"},
+        {with("hedge: {after: 50ms}, affinity: {" + keys + "}"),
+         "3:51: upstreams[0].hedge: asks other replicas than that of the cookie, expected hedge or "
+         "affinity, not both"},
+        {with("affinity: {keys: [short]}"),
+         "3:69: upstreams[0].affinity.keys[0]: is too short or too long, or has other characters, "
+         "expected 32 to 256 visible ASCII characters"},
+        {with("affinity: {cookie: __Host-lethe, " + keys + "}"),
+         "3:70: upstreams[0].affinity.cookie: is the sessions' cookie, expected another name"},
+    });
+}
+
 TEST(ConfigMistakes, NamesOfReplicas) {
     const auto with = [](const std::string& replica, const std::string& options = "") {
         return "listen: [{address: \"127.0.0.1:1\"}]\nupstreams:\n  - {name: shop, replicas: [" +
@@ -249,16 +270,16 @@ TEST(ConfigMistakes, NamesOfReplicas) {
         {with("{srv: \"http://shop\"}"),
          "3:35: upstreams[0].replicas[0].srv: \"http://shop\" is no service" + service},
         {with("{url: \"http://a\", dns: \"http://b\"}"),
-         "3:34: upstreams[0].replicas[0]: says twice where it is, expected one of url, dns and "
+         "3:29: upstreams[0].replicas[0]: says twice where it is, expected one of url, dns and "
          "srv"},
         {with("{url: \"http://a\", refresh: 10s}"),
-         "3:34: upstreams[0].replicas[0]: has a refresh, but no name that is followed, expected "
+         "3:29: upstreams[0].replicas[0]: has a refresh, but no name that is followed, expected "
          "dns or srv"},
         {with("{srv: \"http://_http._tcp.shop\", weight: 2}"),
-         "3:34: upstreams[0].replicas[0]: has a weight, which its records have, expected srv "
+         "3:29: upstreams[0].replicas[0]: has a weight, which its records have, expected srv "
          "without weight"},
         {with("{dns: \"http://shop:80\"}", ", resolver: \"ns.internal:53\""),
-         "3:64: upstreams[0].resolver: \"ns.internal:53\" is no name server, expected an IP "
+         "3:65: upstreams[0].resolver: \"ns.internal:53\" is no name server, expected an IP "
          "address and a port, such as 127.0.0.1:53"},
     });
 }

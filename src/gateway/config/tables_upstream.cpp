@@ -283,6 +283,43 @@ codec<secret> signing_key() {
             [](const secret&) { return boost::json::value(); }};
 }
 
+bool is_cookie_name(std::string_view name) {
+    return http::is_token(name) && name.size() <= 64;
+}
+
+const table<upstream::affinity_options>& affinity_table() {
+    using upstream::affinity_options;
+    static const table<affinity_options> made = [] {
+        table<affinity_options> t(
+            "affinity", "`upstreams[].affinity`",
+            "A crutch for services that keep state in their memory still: a client's requests go "
+            "to one replica while it is in use, by a sealed cookie. What a replica knows is lost "
+            "with it all the same.");
+        t.add({.name = "cookie",
+               .text = "The cookie's name, one for each upstream.",
+               .example = "shop-replica"},
+              &affinity_options::cookie,
+              text("a cookie's name", is_cookie_name, "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"));
+        t.add({.name = "max_age",
+               .text = "How long the cookie is good for, renewed in its second half; `0s`: as long "
+                       "as the browser runs.",
+               .example = "8h"},
+              &affinity_options::max_age, duration<std::chrono::seconds>(0ms, 400 * 24h));
+        t.add(
+            {.name = "keys",
+             .text = "What the cookie is sealed with, the same for all gateways: the first seals, "
+                     "all open. Best `${NAME}` from the environment.",
+             .example = "[\"8c1f7e9a2d4f6b0c3e5a7d9f1b3c5e4b\"]",
+             .required = true,
+             .sensitive = true},
+            &affinity_options::keys,
+            list<secret>("a list of at least one key of 32 to 256 visible ASCII characters",
+                         signing_key(), 1, twins::allowed));
+        return t;
+    }();
+    return made;
+}
+
 void add_connections(table<upstream::options>& t) {
     using upstream::options;
     t.add({.name = "concurrency",
@@ -408,6 +445,50 @@ const table<upstream::concurrency_options>& concurrency_table() {
     return made;
 }
 
+namespace {
+
+// What is done about replicas that are slow, fail or come back, and how they are known.
+void add_care(table<upstream::options>& t) {
+    using upstream::options;
+    t.add({.name = "affinity",
+           .text = "Leads clients back to the replica that answered them "
+                   "([how](replicas.md#affinity)).",
+           .example = "{keys: [\"${AFFINITY_KEY}\"]}"},
+          &options::affinity, optional_of(section(affinity_table())));
+    t.add({.name = "health",
+           .text = "Active checks; none without this section.",
+           .example = "{path: /healthz, interval: 1s}"},
+          &options::health, optional_of(section(health_table())));
+    t.add({.name = "ejection",
+           .text = "Leaving out replicas whose requests fail.",
+           .example = "{consecutive_failures: 5, for: 30s}"},
+          &options::ejection, section(ejection_table()));
+    t.add({.name = "slow_start",
+           .text = "A replica that comes back gets a tenth of its part of the requests at "
+                   "first, and all of it after so long; `0s`: at once. Not with `hash`.",
+           .example = "30s"},
+          &options::slow_start, duration<milliseconds>(0ms, 1h));
+    t.add({.name = "retries",
+           .text = "How many requests that broke off may be sent again.",
+           .example = "{percent: 10, per_second: 3}"},
+          &options::retries, section(retry_table()));
+    t.add({.name = "hedge",
+           .text = "Slow reads are sent to another replica too; none without this section.",
+           .example = "{after: 50ms, percent: 5}"},
+          &options::hedging, optional_of(section(hedge_table())));
+    t.add({.name = "tls",
+           .text = "How replicas are known, and the gateway to them.",
+           .example = "{ca_file: internal.pem}"},
+          &options::tls, optional_of(section(upstream_tls_table())));
+    t.add({.name = "signature",
+           .text = "Signs what the gateway says to this service about the caller and the "
+                   "session (`Lethe-Signature`, [how](sessions.md#signed-fields)).",
+           .example = "{key_id: k1, key: \"${SHOP_KEY}\"}"},
+          &options::signature, optional_of(section(signature_table())));
+}
+
+}  // namespace
+
 const table<upstream::options>& upstream_table() {
     using upstream::options;
     static const table<options> made = [] {
@@ -450,36 +531,7 @@ const table<upstream::options>& upstream_table() {
                      "the request. Requests without it go as by `least_requests`.",
              .example = "field X-Tenant"},
             &options::hash_by, optional_of(hash_by()));
-        t.add({.name = "health",
-               .text = "Active checks; none without this section.",
-               .example = "{path: /healthz, interval: 1s}"},
-              &options::health, optional_of(section(health_table())));
-        t.add({.name = "ejection",
-               .text = "Leaving out replicas whose requests fail.",
-               .example = "{consecutive_failures: 5, for: 30s}"},
-              &options::ejection, section(ejection_table()));
-        t.add({.name = "slow_start",
-               .text = "A replica that comes back gets a tenth of its part of the requests at "
-                       "first, and all of it after so long; `0s`: at once. Not with `hash`.",
-               .example = "30s"},
-              &options::slow_start, duration<milliseconds>(0ms, 1h));
-        t.add({.name = "retries",
-               .text = "How many requests that broke off may be sent again.",
-               .example = "{percent: 10, per_second: 3}"},
-              &options::retries, section(retry_table()));
-        t.add({.name = "hedge",
-               .text = "Slow reads are sent to another replica too; none without this section.",
-               .example = "{after: 50ms, percent: 5}"},
-              &options::hedging, optional_of(section(hedge_table())));
-        t.add({.name = "tls",
-               .text = "How replicas are known, and the gateway to them.",
-               .example = "{ca_file: internal.pem}"},
-              &options::tls, optional_of(section(upstream_tls_table())));
-        t.add({.name = "signature",
-               .text = "Signs what the gateway says to this service about the caller and the "
-                       "session (`Lethe-Signature`, [how](sessions.md#signed-fields)).",
-               .example = "{key_id: k1, key: \"${SHOP_KEY}\"}"},
-              &options::signature, optional_of(section(signature_table())));
+        add_care(t);
         add_connections(t);
         return t;
     }();
