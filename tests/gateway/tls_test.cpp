@@ -2,6 +2,7 @@
 #include "base/bytes.hpp"
 #include "gateway/running_gateway.hpp"
 #include "net/test_tls.hpp"
+#include "support/dns_server.hpp"
 #include "wire/peers.hpp"
 
 #include <gtest/gtest.h>
@@ -321,6 +322,39 @@ TEST_F(GatewayTls, ReplicasAreSpokenToInTlsAndMustBeTheOnesTheySayTheyAre) {
     EXPECT_TRUE(gateway_.wait_for_text("is for another name")) << gateway_.log();
     EXPECT_EQ(status(", tls: {ca_file: ca.pem, name: shop.internal}"), 200);
     EXPECT_EQ(status(", tls: {verify: false}"), 200);
+    gateway_.running().kill_now();  // and with it the connection that the replica waits at
+}
+
+TEST_F(GatewayTls, TheAddressesOfANameMustShowItsCertificateAndOutliveTheNameServer) {
+    dns_server names;
+    names.set_addresses("shop.test", {"127.0.0.1"});
+    net::test::write_certificate(path("ca.pem"), ours_.certificate());
+    const identity self = ours_.sign({.names = "DNS:shop.test"});
+    net::test::tls_server replica(self, answer);
+    const auto configuration = [&](const std::string& tls) {
+        return "upstreams:\n  - name: app\n    replicas: [{dns: \"https://shop.test:" +
+               std::to_string(replica.at("").port) + "\", refresh: 100ms}]\n    resolver: " +
+               "\"127.0.0.1:" + std::to_string(names.port()) + "\"\n    tls: {ca_file: ca.pem" +
+               tls + "}\nroutes: [{match: {prefix: /}, upstream: app}]\n";
+    };
+    gateway_.rewrite(configuration(""));
+    ASSERT_TRUE(gateway_.start());
+    {
+        client user(gateway_.port);
+        EXPECT_EQ(user.get("/hello").status, 200) << gateway_.log();
+    }
+    names.fail(true);
+    EXPECT_TRUE(gateway_.wait_for_event("upstream.look_up_failed")) << gateway_.log();
+    gateway_.rewrite(configuration(", name: other.test"));
+    gateway_.running().send(SIGHUP);
+    ASSERT_TRUE(gateway_.wait_for_event("gateway.reloaded"));
+    client user(gateway_.port);
+    EXPECT_EQ(user.get("/hello").status, 503) << "its certificate is for shop.test";
+    EXPECT_TRUE(gateway_.wait_for_text("is for another name")) << gateway_.log();
+    gateway_.rewrite(configuration(""));
+    gateway_.running().send(SIGHUP);
+    ASSERT_TRUE(gateway_.wait_for_event("gateway.reloaded", 2));
+    EXPECT_EQ(user.get("/hello").status, 200) << gateway_.log();
     gateway_.running().kill_now();  // and with it the connection that the replica waits at
 }
 
