@@ -239,15 +239,15 @@ TEST(ConfigMistakes, HedgingAndAffinity) {
     const std::string keys = "keys: [\"0123456789abcdef0123456789abcdef\"]";
     expect_mistakes({
         {with("hedge: {percent: 5}"),
-         "3:51: upstreams[0].hedge.after: is missing, expected a duration from 1ms to 1m"},
+         "3:49: upstreams[0].hedge.after: is missing, expected a duration from 1ms to 1m"},
         {with("hedge: {after: 50ms}, affinity: {" + keys + "}"),
-         "3:51: upstreams[0].hedge: asks other replicas than that of the cookie, expected hedge or "
+         "3:42: upstreams[0].hedge: asks other replicas than that of the cookie, expected hedge or "
          "affinity, not both"},
         {with("affinity: {keys: [short]}"),
-         "3:69: upstreams[0].affinity.keys[0]: is too short or too long, or has other characters, "
+         "3:60: upstreams[0].affinity.keys[0]: is too short or too long, or has other characters, "
          "expected 32 to 256 visible ASCII characters"},
         {with("affinity: {cookie: __Host-lethe, " + keys + "}"),
-         "3:70: upstreams[0].affinity.cookie: is the sessions' cookie, expected another name"},
+         "3:61: upstreams[0].affinity.cookie: is the sessions' cookie, expected another name"},
     });
 }
 
