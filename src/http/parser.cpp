@@ -336,11 +336,13 @@ result<> parse_response_head(std::string_view head, const head_limits& limits,
     if (read.has_error()) return read.error();
     const result<> framed = read_framing(found, *version, out_framing);
     if (framed.has_error()) return framed.error();
+    const bool announces_body = out_framing.chunked || out_framing.content_length.value_or(0) != 0;
+    // What announces a body that cannot be may send it all the same: as the next answer's head.
+    // Behind an interim answer that would be the head of this exchange's own answer.
+    if (out.status < 200 && announces_body) return LETHE_ERR(errc::malformed);
     const bool never_has_body = out.status < 200 || out.status == 204;
     if (never_has_body || out.status == 304 || request_method == method::head) {
-        // What announces a body that cannot be may send it all the same: as the next answer's head.
-        if (never_has_body && (out_framing.chunked || out_framing.content_length.value_or(0) != 0))
-            out_framing.keep_alive = false;
+        if (out.status == 204 && announces_body) out_framing.keep_alive = false;
         out_framing.chunked = false;
         out_framing.content_length = 0;
     } else if (!out_framing.chunked && !out_framing.content_length) {

@@ -69,8 +69,8 @@ struct framing {
 
 // `request_method` is what was asked: the answer to HEAD has no body. So have 1xx, 204 and 304:
 // their framing says content_length 0 while their fields stay as they are. An interim answer (1xx)
-// is answered like any other; its caller reads on. Every error means that the upstream is not to be
-// trusted with this connection any more (502).
+// is answered like any other, and malformed when it announces a body; its caller reads on. Every
+// error means that the upstream is not to be trusted with this connection any more (502).
 [[nodiscard]] result<> parse_response_head(std::string_view head, const head_limits& limits,
                                            method request_method, response_head& out,
                                            framing& out_framing);
