@@ -45,8 +45,11 @@ class client_connection final : public cancellable {
     [[nodiscard]] bool body_failed() const noexcept { return body_failed_; }
     // The answer was read to its end and both sides let the connection go on.
     [[nodiscard]] bool reusable() const noexcept;
-    // The peer has closed the idle connection: one system call.
-    [[nodiscard]] bool stale() noexcept { return stream_.peer_closed(); }
+    // The peer has closed the idle connection, or sent what belongs to no request: to the next one
+    // it would be the answer. One system call.
+    [[nodiscard]] bool stale() noexcept { return stream_.readable(); }
+    // False: nothing has come since the last answer, as far as the loop knows. No system call.
+    [[nodiscard]] bool may_be_stale() const noexcept { return stream_.may_read(); }
     void next_exchange();
     // Whether the answer's body has a length, and which.
     [[nodiscard]] const framing& answer_framing() const noexcept { return framing_; }

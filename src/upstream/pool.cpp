@@ -242,7 +242,7 @@ task<> pool::try_replicas(http::exchange& x) {
         ++x.upstream_tries;
         balancer_.begin(*picked);
         // A request that must not be sent twice gets a connection that was alive a moment ago.
-        connection with = fresh ? nullptr : take_kept(*picked, !may_go_again(x));
+        connection with = fresh ? nullptr : take_kept(*picked, !may_go_again(x) || x.request_body);
         const bool was_kept = with != nullptr;
         if (!was_kept) {
             const result<attempt> opened = co_await open_for(x, *picked, with);
@@ -352,7 +352,8 @@ pool::connection pool::take_kept(std::size_t replica, bool check) {
             idle.clear();  // the others are older still
             break;
         }
-        if ((check || now - last.since > trust_idle_for) && last.open->stale()) continue;
+        const bool look = check || last.open->may_be_stale() || now - last.since > trust_idle_for;
+        if (look && last.open->stale()) continue;
         return std::move(last.open);
     }
     return nullptr;
