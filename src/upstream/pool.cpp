@@ -503,7 +503,9 @@ void pool::failed(std::size_t replica) {
 
 // The request's own body could not be read. False: the client is gone and nobody reads an answer.
 bool pool::refuse_body(http::exchange& x, const error_code& why) {
-    if (why == condition::too_large)
+    if (why == http::errc::head_too_large)  // of the trailer
+        http::answer_problem(x, http::problems::header_too_large);
+    else if (why == condition::too_large)
         http::answer_problem(x, http::problems::body_too_large);
     else if (why == condition::timeout)
         http::answer_problem(x, http::problems::request_timeout);
