@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build="clang-19 lld-19 cmake ninja-build ccache pkg-config git
     libboost1.81-dev|libboost-dev libboost-json1.81-dev|libboost-json-dev libboost-url1.81-dev|libboost-url-dev
     libssl-dev libsodium-dev libsqlite3-dev libpq-dev libnghttp2-dev libyaml-cpp-dev libfmt-dev libcli11-dev"
-test="libgtest-dev nghttp2-client nodejs curl postgresql pgbouncer redis-server memcached valkey-server? valgrind binutils openssl"
+test="libgtest-dev nghttp2-client nodejs curl nginx-light|nginx haproxy postgresql pgbouncer redis-server memcached valkey-server? valgrind binutils openssl"
 sanitize="libclang-rt-19-dev llvm-19"
 lint="clang-format-19 clang-tidy-19"
 bench="nginx-light|nginx haproxy nodejs gcc make libssl-dev libsqlite3-dev liburing-dev openssl util-linux"
