@@ -225,6 +225,22 @@ TEST_F(Http2Hostile, ABodyThatDoesNotComeIsNotWaitedFor) {
     EXPECT_TRUE(client.still_there());
 }
 
+// Each byte comes well within the time for one: alone that would go on for long.
+TEST_F(Http2Hostile, ABodyThatTricklesInIsNotWaitedFor) {
+    http::server_settings settings;
+    settings.body_timeout = 400ms;
+    proxy gateway({.replicas = {origin_.port()}, .server = settings});
+    http2_peer client(gateway.port());
+    const std::uint32_t stream = client.request(post("/"), false);
+    const auto by = std::chrono::steady_clock::now() + 20s;
+    while (client.so_far(stream).status().empty() && std::chrono::steady_clock::now() < by) {
+        client.body(stream, "x", false);
+        std::this_thread::sleep_for(50ms);
+        ASSERT_TRUE(client.still_there());
+    }
+    EXPECT_EQ(client.answer(stream).status(), "408");
+}
+
 TEST_F(Http2Hostile, FramesThatNoClientMaySendEndTheConnection) {
     struct row {
         const char* name;

@@ -77,6 +77,8 @@ class http2_peer {
     std::optional<http2_frame> next();
     // Until the answer to that stream is complete or was reset, or the connection ended.
     const http2_answer& answer(std::uint32_t stream);
+    // The same as far as it came by now.
+    const http2_answer& so_far(std::uint32_t stream) { return answers_[stream]; }
     // Until GOAWAY: last stream and code. nullopt: the connection ended without.
     struct farewell {
         std::uint32_t last_stream = 0;
