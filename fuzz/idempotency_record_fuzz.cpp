@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     LETHE_FUZZ_CHECK(encode_record(*record) == in);
     LETHE_FUZZ_CHECK(record->epoch > 0 && record->epoch <= epoch_max);
-    LETHE_FUZZ_CHECK((record->state == record_state::done) == record->result.has_value());
+    LETHE_FUZZ_CHECK((record->state == record_state::done || record->made_at != 0) ==
+                     record->result.has_value());
     if (!record->result) return 0;
     LETHE_FUZZ_CHECK(record->result->status >= 200 && record->result->status <= 599);
     for (const auto& [name, value] : record->result->header)

@@ -85,6 +85,12 @@ class exchange {
     // session filter applies a session change at most once per operation.
     std::string operation_id;
     bool replayed = false;
+    // The epoch that made the recorded outcome that answers, where another attempt may replace it:
+    // the service makes a request of one key take effect once. 0: the outcome stays.
+    std::uint64_t outcome_epoch = 0;
+    // Who sends a keyed request again sets it to that epoch. Left so when nothing came of it: the
+    // outcome stands, and what is in the answer means nothing.
+    std::uint64_t replaces_outcome = 0;
     // The keyed request goes on when its client leaves, so that its outcome is recorded.
     bool survives_client = false;
     std::uint16_t upstream_tries = 0;

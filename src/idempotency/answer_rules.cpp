@@ -1,5 +1,7 @@
 #include "idempotency/answer_rules.hpp"
 
+#include "base/bytes.hpp"
+
 #include <optional>
 
 namespace lethe::idempotency {
@@ -47,6 +49,11 @@ answer_rule judge_answer(const http::exchange& x, const route_options& options) 
     }
     if (const auto word = word_of_backend(x.response.header)) return *word;
     return judge_status(x.response, options);
+}
+
+bool is_event_stream(const http::response_head& answer) {
+    const std::string_view type = answer.header.first(http::field_id::content_type).value_or("");
+    return equal_ignoring_case(trim(type.substr(0, type.find(';'))), "text/event-stream");
 }
 
 }  // namespace lethe::idempotency

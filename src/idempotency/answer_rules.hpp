@@ -10,4 +10,7 @@ namespace lethe::idempotency {
 // release or unknown; anything else, or several lines, says nothing).
 [[nodiscard]] answer_rule judge_answer(const http::exchange& x, const route_options& options);
 
+// An answer that may never end.
+[[nodiscard]] bool is_event_stream(const http::response_head& answer);
+
 }  // namespace lethe::idempotency

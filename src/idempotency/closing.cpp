@@ -88,6 +88,15 @@ void note_failure(const closing& with, const claim_handle& claim, const error_co
     spawn_end_later(with, claim, absence::final, bytes);
 }
 
+// The lease says the same when it runs out; until then others would be told to wait.
+task<ended> close_standing(closing with, claim_handle claim) {
+    const steady_time deadline = with.work.time().steady_now() + with.store_timeout;
+    const auto done = co_await with.work.leave_standing(claim, deadline);
+    if (done.has_value()) co_return ended::recorded;
+    warn(with, "idempotency.end_not_recorded", done.error());
+    co_return ended::unrecorded;
+}
+
 }  // namespace
 
 task<ended> close_done(closing with, claim_handle claim, outcome result) {
@@ -104,6 +113,7 @@ task<ended> close_done(closing with, claim_handle claim, outcome result) {
 }
 
 task<ended> close_released(closing with, claim_handle claim) {
+    if (claim->replaces()) co_return co_await close_standing(with, std::move(claim));
     // This attempt did nothing; the one before it may have.
     if (claim->taken_over()) co_return co_await close_unknown(with, std::move(claim));
     const steady_time deadline = with.work.time().steady_now() + with.store_timeout;
@@ -117,6 +127,7 @@ task<ended> close_released(closing with, claim_handle claim) {
 }
 
 task<ended> close_unknown(closing with, claim_handle claim) {
+    if (claim->replaces()) co_return co_await close_standing(with, std::move(claim));
     with.counts.lost.add();
     const steady_time deadline = with.work.time().steady_now() + with.store_timeout;
     const auto done = co_await with.work.mark_unknown(claim, deadline);

@@ -24,7 +24,7 @@ enum class ended : std::uint8_t {
 
 // Not bound by the request's deadline: its effect has happened. Never an error.
 [[nodiscard]] task<ended> close_done(closing with, claim_handle claim, outcome result);
-// Unknown again for a claim that was taken over.
+// Unknown again for a claim that was taken over; both leave standing what a claim replaces().
 [[nodiscard]] task<ended> close_released(closing with, claim_handle claim);
 // Not tried again: a lease that runs out says the same.
 [[nodiscard]] task<ended> close_unknown(closing with, claim_handle claim);

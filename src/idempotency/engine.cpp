@@ -66,7 +66,8 @@ void held_claim::extend() noexcept {
 
 task<admission> engine::claim(claim_request request, steady_time deadline) {
     const bool rejecting = request.expired == expired_rule::reject;
-    bool look = request.look_first || rejecting;
+    // Where there is no outcome to replace nothing is claimed.
+    bool look = request.look_first || rejecting || request.replaces != 0;
     const auto claim =
         std::make_shared<held_claim>(*this, std::move(request), random_.bytes(nonce_bytes));
     bool maybe_put = false;  // a put whose answer was lost
@@ -124,7 +125,9 @@ task<std::optional<engine::seen>> engine::try_put(claim_handle claim, opening at
     claim->record_.created = clock_.system_now();
     claim->record_.epoch = at.epoch;
     claim->record_.execution = at.execution.empty() ? claim->record_.nonce : at.execution;
-    claim->taken_over_ = !at.execution.empty();
+    claim->taken_over_ = !at.execution.empty() && !at.standing;
+    claim->record_.result = std::move(at.standing);
+    claim->record_.made_at = at.made_at;
     store::put put;
     put.key = claim->store_key();
     put.value = encode_record(claim->record_);
@@ -140,8 +143,9 @@ task<std::optional<engine::seen>> engine::try_put(claim_handle claim, opening at
 
 result<engine::judgement> engine::judge(const seen& found, const claim_handle& claim) {
     const bool rejecting = claim->request_.expired == expired_rule::reject;
+    const std::uint64_t replaces = claim->request_.replaces;
     if (!found.record) {
-        if (found.tombstone) return admission{.what = verdict::expired};
+        if (found.tombstone || replaces != 0) return admission{.what = verdict::expired};
         return opening{};
     }
     LETHE_TRY(key_record present, decode_record(found.record->value));
@@ -155,16 +159,24 @@ result<engine::judgement> engine::judge(const seen& found, const claim_handle& c
     const system_time now = clock_.system_now();
     const bool over = now >= present.expires;
     if (over || present.state == record_state::released) {
+        if (replaces != 0) return admission{.what = verdict::expired};
         if (rejecting && (found.tombstone || present.state != record_state::released))
             return admission{.what = verdict::expired};
         return opening{found.record->version, present.epoch + 1};
     }
     if (present.fingerprint != claim->record_.fingerprint)
         return admission{.what = verdict::mismatch};
-    if (present.state == record_state::done) {
+    if (present.answers(now)) {
+        const std::uint64_t made_at = present.outcome_epoch();
+        if (replaces == made_at)
+            return opening{.expect = found.record->version,
+                           .epoch = present.epoch + 1,
+                           .execution = std::move(present.execution),
+                           .standing = std::move(present.result),
+                           .made_at = made_at};
         admission out{.what = verdict::done};
         out.operation_id = make_operation_id(claim->request_.id, present.execution);
-        out.epoch = present.epoch;
+        out.epoch = made_at;
         out.result = std::move(present.result);
         return out;
     }
@@ -188,17 +200,25 @@ admission engine::hold(const claim_handle& claim, store::record_version version)
 task<> engine::finish(claim_handle claim, outcome result, steady_time deadline) {
     claim->record_.state = record_state::done;
     claim->record_.result = std::move(result);
+    claim->record_.made_at = 0;
+    return settle_again(std::move(claim), deadline);
+}
+
+task<> engine::leave_standing(claim_handle claim, steady_time deadline) {
+    LETHE_ASSERT(claim->replaces());
+    claim->record_.state = record_state::done;
     return settle_again(std::move(claim), deadline);
 }
 
 task<> engine::mark_unknown(claim_handle claim, steady_time deadline) {
+    LETHE_ASSERT(!claim->replaces());
     claim->record_.state = record_state::unknown;
     claim->record_.result.reset();
     return settle_again(std::move(claim), deadline);
 }
 
 task<> engine::release(claim_handle claim, steady_time deadline) {
-    LETHE_ASSERT(!claim->taken_over());
+    LETHE_ASSERT(!claim->taken_over() && !claim->replaces());
     claim->record_.state = record_state::released;
     claim->record_.result.reset();
     return settle_again(std::move(claim), deadline);

@@ -37,6 +37,9 @@ struct claim_request {
     // A claim that ended without an outcome may be taken over by this one, which gets its execution
     // and the next epoch. For callers that know what to do about it.
     bool take_over = false;
+    // Not 0: nothing but the outcome that this epoch made, which stands until another replaces it.
+    // For a backend that makes a request of one key take effect once.
+    std::uint64_t replaces = 0;
 };
 
 // A claim that this process holds. Renewed while it lives; when it dies without having been ended,
@@ -54,6 +57,8 @@ class held_claim : public std::enable_shared_from_this<held_claim> {
     // Tells this claim from all others, nonce_bytes long.
     [[nodiscard]] const std::string& nonce() const noexcept { return record_.nonce; }
     [[nodiscard]] const claim_request& request() const noexcept { return request_; }
+    // What it was claimed over is an outcome: that stands unless finish() replaces it.
+    [[nodiscard]] bool replaces() const noexcept { return record_.made_at != 0; }
     // Somebody who knows says that it has not run.
     void has_not_run() noexcept { taken_over_ = false; }
     // When others will take the outcome for unknown.
@@ -89,7 +94,8 @@ enum class verdict : std::uint8_t {
     in_flight,  // another request holds the claim
     unknown,    // the claim ended without an outcome
     mismatch,   // the key belongs to a different request
-    expired,    // the key was used, long ago (expired_rule::reject)
+    // The key was used, long ago (expired_rule::reject); or the outcome to be replaced is gone.
+    expired,
     // The store took the claim or did not, and does not say. Nothing may be forwarded; release the
     // claim until that is confirmed or the lease is over.
     unsure,
@@ -100,7 +106,7 @@ struct admission {
     claim_handle claim = {};             // claimed and unsure
     std::optional<outcome> result = {};  // done
     std::string operation_id = {};       // done: of the execution that made the outcome
-    std::uint64_t epoch = 0;             // claimed and done
+    std::uint64_t epoch = 0;             // claimed; done: which one made the outcome
     // claimed: an earlier claim of the same request ended without an outcome; it may have run.
     bool taken_over = false;
 };
@@ -130,12 +136,17 @@ class engine {
     // same once more, for as long as that makes sense: not after errc::fenced and errc::lost.
     [[nodiscard]] task<> finish(claim_handle claim, outcome result, steady_time deadline);
     [[nodiscard]] task<> mark_unknown(claim_handle claim, steady_time deadline);
-    // Not for one that was taken over: what it took over may have run.
+    // Neither for one that was taken over, since what it took over may have run, nor for one that
+    // replaces().
     [[nodiscard]] task<> release(claim_handle claim, steady_time deadline);
     // Says what settle_again() is to do with a claim that is `unsure`.
     void prepare_taking_back(held_claim& claim) noexcept {
-        claim.record_.state = claim.taken_over_ ? record_state::unknown : record_state::released;
+        claim.record_.state = claim.replaces()    ? record_state::done
+                              : claim.taken_over_ ? record_state::unknown
+                                                  : record_state::released;
     }
+    // Ends a claim that replaces(): the outcome is what it was.
+    [[nodiscard]] task<> leave_standing(claim_handle claim, steady_time deadline);
     [[nodiscard]] task<> settle_again(claim_handle claim, steady_time deadline);
 
     // Whether nobody renews the claims that are held. True once: the caller then runs
@@ -163,6 +174,9 @@ class engine {
         store::expectation expect = store::absent{};
         std::uint64_t epoch = 1;
         std::string execution = {};  // to be taken over; "" for one that begins
+        // Of that execution; stands for as long as nothing replaces it.
+        std::optional<outcome> standing = {};
+        std::uint64_t made_at = 0;
     };
     using judgement = std::variant<admission, opening>;
     struct seen {

@@ -50,11 +50,6 @@ std::string subject_of(const http::exchange& x) {
     return subject;
 }
 
-bool is_event_stream(const http::response_head& answer) {
-    const std::string_view type = answer.header.first(field_id::content_type).value_or("");
-    return equal_ignoring_case(trim(type.substr(0, type.find(';'))), "text/event-stream");
-}
-
 std::vector<json_path> parse_paths(const std::vector<std::string>& texts) {
     std::vector<json_path> out;
     for (const std::string& text : texts) out.push_back(json_path::parse(text).value());
@@ -228,10 +223,13 @@ task<> filter::run_keyed(http::exchange& x, http::next rest, std::string key, st
     request.ttl = options_.ttl;
     request.expired = options_.expired;
     request.tombstone = options_.tombstone;
-    request.take_over = options_.on_unknown != unknown_rule::hold;
+    request.replaces = x.replaces_outcome;
+    request.take_over = request.replaces == 0 && options_.on_unknown != unknown_rule::hold;
 
     result<admission> admitted = co_await admit(x, std::move(request));
+    if (x.replaces_outcome != 0 && admitted.has_error()) co_return result<>{};
     if (admitted.has_error()) co_return co_await refuse_unclaimed(x, rest, admitted.error());
+    if (x.replaces_outcome != 0) co_return co_await replace(x, rest, *std::move(admitted));
     if (admitted->what == verdict::claimed && admitted->taken_over)
         co_return co_await settle_unknown(x, rest, std::move(admitted->claim), std::move(key));
     if (admitted->what == verdict::claimed) {
@@ -265,6 +263,7 @@ task<> filter::replay_blob(http::exchange& x, admission admitted) {
         co_return result<>{};
     }
     metrics_.replayed.add();
+    if (may_be_replaced(x)) x.outcome_epoch = admitted.epoch;
     answer_replay(x, kept,
                   make_blob_body(engine_.records(), engine_.time(), *kept.blob, **std::move(first),
                                  options_.store_timeout));
@@ -317,6 +316,7 @@ void filter::answer_admission(http::exchange& x, admission admitted) {
             x.operation_id = std::move(admitted.operation_id);
             if (admitted.result->body) {
                 metrics_.replayed.add();
+                if (may_be_replaced(x)) x.outcome_epoch = admitted.epoch;
                 answer_replay(x, *std::move(admitted.result));
             } else {
                 metrics_.replay_unavailable.add();
@@ -384,8 +384,15 @@ task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
     if (rule == answer_rule::unknown && may_send_again(x, claim))
         co_return co_await send_again(x, rest, std::move(claim));
     strip_own_fields(x.response);
+    if (claim->replaces() && rule != answer_rule::store) {
+        const auto closed = co_await close_unknown(closing_, std::move(claim));
+        if (closed.has_error()) co_return closed.error();
+        co_return result<>{};
+    }
     switch (rule) {
-        case answer_rule::store: co_return co_await keep(x, std::move(claim));
+        case answer_rule::store:
+            if (claim->replaces()) co_return co_await keep_instead(x, std::move(claim));
+            co_return co_await keep(x, std::move(claim));
         case answer_rule::release: co_return co_await release(x, std::move(claim));
         case answer_rule::unknown: break;
     }
@@ -434,8 +441,10 @@ task<> filter::keep(http::exchange& x, claim_handle claim) {
         kept.body.emplace(body->bytes);
         x.response_body = http::make_owned_body(std::move(body->bytes));
     }
+    const std::uint64_t epoch = claim->epoch();
     const auto closed = co_await close_done(closing_, std::move(claim), std::move(kept));
     if (closed.has_error()) co_return closed.error();
+    if (*closed == ended::recorded && may_be_replaced(x)) x.outcome_epoch = epoch;
     if (*closed == ended::unrecorded) mark(x, "Lethe-Idempotency", "unrecorded");
     co_return result<>{};
 }

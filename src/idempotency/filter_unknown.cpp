@@ -43,7 +43,7 @@ bool filter::may_send_again(http::exchange& x, const claim_handle& claim) const 
     const bool harmless =
         options_.on_unknown == unknown_rule::resend || http::is_idempotent(x.request.method);
     return harmless && x.outcome == http::upstream_outcome::unknown && !claim->taken_over() &&
-           engine_.time().steady_now() < x.deadline &&
+           !claim->replaces() && engine_.time().steady_now() < x.deadline &&
            (!x.request_body || x.request_body->rewind());
 }
 

@@ -15,14 +15,14 @@ std::string key_of(std::string_view id) {
 
 bool is_unknown(const key_record& of, system_time now) noexcept {
     return of.state == record_state::unknown ||
-           (of.state == record_state::claimed && now >= of.lease_until);
+           (of.state == record_state::claimed && !of.result && now >= of.lease_until);
 }
 
 listed_key describe_key(std::string_view key, const store::record& stored, const key_record& of,
                         system_time now) {
     return {.id = std::string(key.substr(record_prefix.size())),
             .subject = stored.subject,
-            .state = of.state,
+            .state = of.answers(now) ? record_state::done : of.state,
             .unknown = is_unknown(of, now),
             .epoch = of.epoch,
             .created = of.created,

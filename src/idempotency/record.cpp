@@ -11,11 +11,14 @@ namespace {
 
 // Layout: "LI", version, state, epoch, nonce, execution, fingerprint, created, lease_until,
 // expires; then for a done record: status (16 bits), completed, origin, count of fields, name and
-// value each, then 0, or 1 and the body, or 2 and a blob's name and length. Numbers are
+// value each, then 0, or 1 and the body, or 2 and a blob's name and length. An outcome of an
+// earlier epoch has that in front: in a claim (state 5) or in a done record (state 6). Numbers are
 // little-endian and of fixed width; texts have a 32-bit length in front. Times are milliseconds.
 constexpr std::string_view magic = "LI";
 constexpr std::uint8_t format_version = 2;
 constexpr std::uint32_t header_lines_max = 4096;
+constexpr std::uint8_t claimed_above_outcome = 5;
+constexpr std::uint8_t done_before = 6;
 constexpr std::uint8_t body_absent = 0;
 constexpr std::uint8_t body_inline = 1;
 constexpr std::uint8_t body_in_blob = 2;
@@ -35,6 +38,11 @@ void append_time(std::string& out, system_time value) {
 void append_text(std::string& out, std::string_view text) {
     append_number(out, static_cast<std::uint32_t>(text.size()));
     out += text;
+}
+
+std::uint8_t state_byte(const key_record& of) {
+    if (of.made_at == 0) return static_cast<std::uint8_t>(of.state);
+    return of.state == record_state::done ? done_before : claimed_above_outcome;
 }
 
 std::size_t encoded_outcome_bytes(const outcome& value) {
@@ -142,12 +150,14 @@ std::string encode_record(const key_record& value) {
     LETHE_ASSERT(value.epoch > 0 && value.nonce.size() == nonce_bytes);
     LETHE_ASSERT(value.execution.size() == nonce_bytes);
     LETHE_ASSERT(value.fingerprint.size() == fingerprint_bytes);
-    LETHE_ASSERT((value.state == record_state::done) == value.result.has_value());
+    const bool stands = value.state == record_state::claimed && value.made_at != 0;
+    LETHE_ASSERT((value.state == record_state::done || stands) == value.result.has_value());
+    LETHE_ASSERT(value.made_at == 0 || (value.result && value.made_at < value.epoch));
     std::string out;
-    out.reserve(112 + (value.result ? encoded_outcome_bytes(*value.result) : 0));
+    out.reserve(120 + (value.result ? encoded_outcome_bytes(*value.result) : 0));
     out += magic;
     append_number(out, format_version);
-    append_number(out, static_cast<std::uint8_t>(value.state));
+    append_number(out, state_byte(value));
     append_number(out, value.epoch);
     out += value.nonce;
     out += value.execution;
@@ -155,6 +165,7 @@ std::string encode_record(const key_record& value) {
     append_time(out, value.created);
     append_time(out, value.lease_until);
     append_time(out, value.expires);
+    if (value.made_at != 0) append_number(out, value.made_at);
     if (value.result) append_outcome(out, *value.result);
     return out;
 }
@@ -164,11 +175,13 @@ result<key_record> decode_record(std::string_view bytes) {
     in.require(in.raw(magic.size()) == magic);
     in.require(in.number<std::uint8_t>() == format_version);
     const auto state = in.number<std::uint8_t>();
-    in.require(state >= std::uint8_t{1} && state <= std::uint8_t{4});
+    in.require(state >= std::uint8_t{1} && state <= done_before);
     if (!in.good()) return LETHE_ERR(errc::record_corrupt);
 
     key_record out;
+    const bool earlier = state == claimed_above_outcome || state == done_before;
     out.state = static_cast<record_state>(state);
+    if (earlier) out.state = state == done_before ? record_state::done : record_state::claimed;
     out.epoch = in.number<std::uint64_t>();
     in.require(out.epoch > 0 && out.epoch <= epoch_max);
     out.nonce = in.raw(nonce_bytes);
@@ -177,7 +190,11 @@ result<key_record> decode_record(std::string_view bytes) {
     out.created = in.time();
     out.lease_until = in.time();
     out.expires = in.time();
-    if (out.state == record_state::done) out.result = read_outcome(in);
+    if (earlier) {
+        out.made_at = in.number<std::uint64_t>();
+        in.require(out.made_at > 0 && out.made_at < out.epoch);
+    }
+    if (out.state == record_state::done || earlier) out.result = read_outcome(in);
     if (!in.good() || !in.at_end()) return LETHE_ERR(errc::record_corrupt);
     return out;
 }

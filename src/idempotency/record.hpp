@@ -3,6 +3,8 @@
 //     absent --claim--> claimed --full answer--> done
 //     claimed --provably not sent--> released (as free as absent, but the epoch goes on)
 //     claimed --lease over | answer lost--> unknown
+//     done --claim that may replace it--> claimed, the outcome stands --full answer--> done
+//     claimed, the outcome stands --lease over | anything else--> done as it was
 //
 // That the lease is over is seen by the reader; nobody writes it down.
 #pragma once
@@ -61,8 +63,20 @@ struct key_record {
     std::string fingerprint;  // fingerprint_bytes long
     system_time created;      // when it was claimed
     system_time lease_until;
-    system_time expires;            // the key means nothing any more from here on
-    std::optional<outcome> result;  // done only, and always then
+    system_time expires;  // the key means nothing any more from here on
+    // Always when done; of a claim, the outcome that stands until another one replaces it.
+    std::optional<outcome> result;
+    // The epoch whose claim made `result`, where that was an earlier one; else 0.
+    std::uint64_t made_at = 0;
+
+    // The epoch that made the outcome. Precondition: there is one.
+    [[nodiscard]] std::uint64_t outcome_epoch() const noexcept {
+        return made_at != 0 ? made_at : epoch;
+    }
+    // Whether a retry finds an outcome: nobody is at work to replace it.
+    [[nodiscard]] bool answers(system_time now) const noexcept {
+        return result && (state == record_state::done || now >= lease_until);
+    }
 
     bool operator==(const key_record&) const = default;
 };

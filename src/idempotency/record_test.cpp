@@ -52,6 +52,26 @@ TEST(Record, ComesBackAsItWasWritten) {
     EXPECT_EQ(decode_record(encode_record(record)).value(), record);
 }
 
+TEST(Record, AnOutcomeOfAnEarlierEpochStandsInAClaimAndBehindIt) {
+    for (const record_state state : {record_state::claimed, record_state::done}) {
+        key_record record = done();
+        record.state = state;
+        record.made_at = 5;
+        const std::string bytes = encode_record(record);
+        EXPECT_EQ(decode_record(bytes).value(), record);
+        EXPECT_EQ(record.outcome_epoch(), 5U);
+        EXPECT_EQ(record.answers(at(1'700'000'029'999)), state == record_state::done);
+        EXPECT_TRUE(record.answers(at(1'700'000'030'000)));
+        for (const char epoch : {'\0', '\x07', '\x08'}) {  // none, its own, a later one
+            std::string wrong = bytes;
+            wrong[100] = epoch;
+            EXPECT_TRUE(decode_record(wrong).has_error()) << int(epoch);
+        }
+    }
+    EXPECT_EQ(done().outcome_epoch(), 7U);
+    EXPECT_FALSE(claimed().answers(at(1'800'000'000'000)));
+}
+
 TEST(Record, EveryTruncationAndExtensionIsCorrupt) {
     const std::string whole = encode_record(done());
     for (std::size_t size = 0; size < whole.size(); ++size) {

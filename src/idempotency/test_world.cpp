@@ -69,10 +69,13 @@ asio::awaitable<void> gateway::serve(request what, reply& into) {
     if (!what.body.empty()) x.request_body = http::body_ptr(new piecewise_body({what.body}, false));
     x.principal = what.principal;
     x.session = what.session;
+    x.replaces_outcome = what.replaces;
 
     const result<> done = co_await chain_->handle(x);
     into.operation_id = x.operation_id;
     into.survives_client = x.survives_client;
+    into.outcome_epoch = x.outcome_epoch;
+    into.nothing_came = x.replaces_outcome != 0;
     if (done.has_error()) {
         into.error = done.error();
         co_return;

@@ -310,6 +310,7 @@ struct request {
     std::string body = R"({"sku":1})";
     std::optional<http::principal> principal = http::principal{"https://id.example", "u1", "{}"};
     std::optional<http::session_reference> session = {};
+    std::uint64_t replaces = 0;      // the epoch of the outcome that is to be replaced
     bool leave_body_unread = false;  // the client leaves in the middle of the answer
 };
 
@@ -323,6 +324,8 @@ struct reply {
     bool survives_client = false;
     std::string operation_id;
     std::string problem;
+    std::uint64_t outcome_epoch = 0;
+    bool nothing_came = false;  // of the attempt to replace an outcome
 
     [[nodiscard]] std::string first(std::string_view name) const;
     [[nodiscard]] bool has(std::string_view name) const;

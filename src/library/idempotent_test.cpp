@@ -27,6 +27,8 @@ response order(request& r, transaction& tx) {
                                  r.header("X-User").value_or(""), item);
     if (done.has_error()) return response::problem(409, "It is sold");
     if (r.body() == "throw") throw std::runtime_error("a secret");
+    if (r.body() == "session")
+        return response::text("done", 201).set("Lethe-Session-Patch", ":e30=:;type=merge");
     if (r.body() == "refuse") return response::problem(422, "No");
     if (r.body() == "login") return response::problem(401, "Who?");
     if (r.body() == "fail") return response::problem(500, "Broken");
@@ -126,6 +128,23 @@ TEST_P(Idempotent, AnotherRequestUnderTheKeyIsRefused) {
         EXPECT_TRUE(is_problem(other, "idempotency-key-mismatch")) << other.body;
     }
     EXPECT_EQ(orders(), 1);
+}
+
+// The gateway asks again with a newer session after a conflict (on_conflict: retry).
+TEST_P(Idempotent, ASessionChangeThatIsAnsweredAgainSaysWithWhichSessionItWasMade) {
+    start();
+    const auto with = [this](const char* version) {
+        return ask("/orders", "session",
+                   {{"Idempotency-Key", "k"},
+                    {"Lethe-Session-Id", "\"p\""},
+                    {"Lethe-Session-Version", version}});
+    };
+    const http_answer first = with("17");
+    EXPECT_TRUE(first.field("Lethe-Session-Patch"));
+    EXPECT_FALSE(first.field("Lethe-Session-Version"));
+    const http_answer again = with("20");
+    EXPECT_EQ(again.field("Lethe-Session-Patch"), first.field("Lethe-Session-Patch"));
+    EXPECT_EQ(again.field("Lethe-Session-Version"), "17");
 }
 
 TEST_P(Idempotent, AKeyBelongsToItsCaller) {

@@ -77,6 +77,11 @@ judged judge(const keyed_rules& rules, const asked& what, const response& answer
     scratch.outcome = http::upstream_outcome::answered;
     scratch.response.status = answer.status();
     for (const auto& [name, value] : answer.fields()) scratch.response.header.add(name, value);
+    // A session change that is answered again was made from the session as it was now.
+    const bool has_change = scratch.response.header.count("Lethe-Session-Patch") > 0;
+    const auto version = r.header("Lethe-Session-Version");
+    if (has_change && version && scratch.response.header.count("Lethe-Session-Version") == 0)
+        scratch.response.header.add("Lethe-Session-Version", *version);
     scratch.request.header.add("Origin", r.header("Origin").value_or(""));
     judged out;
     out.rule = idempotency::judge_answer(scratch, rules.judging);

@@ -19,6 +19,7 @@ std::string_view reason_of(const error_code& error) {
     if (is(error, errc::bound_left)) return "a number would leave its bounds";
     if (is(error, errc::turn_lost)) return "its turn was over, because the gateway stood still";
     if (is(error, errc::slot_changed)) return "the same part of it was changed in the meantime";
+    if (is(error, errc::no_longer_fits)) return "it no longer fits what is there";
     if (is(error, errc::slot_forbidden)) return "the route does not allow it";
     if (is(error, errc::too_many_operations)) return "it took too many keyed changes lately";
     if (is(error, errc::stale)) return "the store lost changes that were made before";

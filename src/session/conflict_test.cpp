@@ -96,7 +96,7 @@ TEST_P(SessionEngine, APatchThatDoesNotFitIsTheUpstreamsMistakeUnlessTheSessionC
               code(errc::patch_unfit));
     ASSERT_TRUE(commit(load(holder), merge(R"({"cart":{"count":[]}})")).has_value());
     EXPECT_EQ(commit(seen, ops(R"([{"op":"inc","path":"/cart/count"}])")).error(),
-              code(errc::slot_changed));
+              code(errc::no_longer_fits));
 }
 
 // --- "route declares session: {read: [cart], write: [cart]}"

@@ -5,6 +5,7 @@ namespace lethe::session {
 error_code make_error_code(errc e) noexcept {
     static constexpr error_row rows[] = {
         {int(errc::slot_changed), "a touched slot changed in the meantime", condition::conflict},
+        {int(errc::no_longer_fits), "the change no longer fits the session", condition::conflict},
         {int(errc::version_changed), "the session changed in the meantime", condition::conflict},
         {int(errc::test_failed), "a test of the patch does not hold", condition::conflict},
         {int(errc::bound_left), "an increment would leave its bounds", condition::conflict},

@@ -49,6 +49,8 @@ enum class errc {
     operations_refused,
     // A session that neither fits into the cookies nor has a store to move to.
     cookies_full,
+    // A well-formed patch that fitted the session as the upstream saw it, maybe, and does not now.
+    no_longer_fits,
 };
 [[nodiscard]] error_code make_error_code(errc e) noexcept;
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace lethe::session {
 namespace {
@@ -22,6 +23,18 @@ constexpr std::chrono::milliseconds stale_step{50};
 // for it.
 constexpr unsigned repeats_max = 3;
 constexpr std::uint64_t repeated_body_bytes_max = 64UL * 1024;
+
+// With a key the answer is an outcome by now, which only some routes let another replace.
+bool may_repeat(const http::exchange& x) {
+    return x.operation_id.empty() ? http::is_idempotent(x.request.method) : x.outcome_epoch != 0;
+}
+
+// What was made from an old version of the session is refused for ever; what does not fit may fit
+// again, and a replay make the change of the outcome that another attempt is about to replace.
+bool may_repeat_after(const error_code& why, bool keyed) {
+    return is(why, errc::slot_changed) || is(why, errc::version_changed) ||
+           (is(why, errc::no_longer_fits) && !keyed);
+}
 
 bool may_have_run(const http::exchange& x) {
     using enum http::upstream_outcome;
@@ -44,6 +57,9 @@ struct filter::loaded {
     std::optional<ticket> reserved;  // of a session that the upstream may make by URL
     bool made_by_url = false;        // it did
     std::unique_ptr<turn> held;
+    // Of the answer whose change met a conflict, while the request is sent again.
+    error_code conflict;
+    int status = 0;
 };
 
 filter::filter(engine& work, route_options route, metrics& counts, url_source urls, turns* queue)
@@ -165,9 +181,8 @@ task<> filter::handle(http::exchange& x, http::next rest) {
         if (taken.has_error()) co_return taken.error();
         if (*taken == kept::refused) co_return result<>{};
     }
-    bool repeatable = route_.on_conflict == conflict_rule::retry && found->session &&
-                      http::is_idempotent(x.request.method);
-    if (repeatable) {
+    const bool repeats_at_all = route_.on_conflict == conflict_rule::retry && found->session;
+    if (repeats_at_all && http::is_idempotent(x.request.method)) {
         const result<kept> held = co_await hold_body(x);
         if (held.has_error()) co_return held.error();
         if (*held == kept::refused) co_return result<>{};
@@ -176,8 +191,11 @@ task<> filter::handle(http::exchange& x, http::next rest) {
     for (unsigned repeats = 0;; ++repeats) {
         const result<> answered = co_await rest(x);
         if (answered.has_error()) co_return answered;
-        // With a key the answer is an outcome by now, which no other may replace.
-        repeatable = repeatable && repeats < repeats_max && x.operation_id.empty();
+        if (x.replaces_outcome != 0) {
+            stay(x, *found);
+            co_return result<>{};
+        }
+        const bool repeatable = repeats_at_all && repeats < repeats_max && may_repeat(x);
         const result<verdict> done = co_await commit(x, *found, repeatable);
         if (done.has_error()) co_return done.error();
         if (*done == verdict::done) co_return result<>{};
@@ -253,6 +271,16 @@ task<filter::kept> filter::hold_body(http::exchange& x) {
     co_return kept::refused;
 }
 
+// Nothing came of another attempt: the outcome is what it was, and so is the session.
+void filter::stay(http::exchange& x, const loaded& found) const {
+    x.response.status = found.status;
+    x.outcome = http::upstream_outcome::answered;
+    x.response.header.clear();
+    x.response_body.reset();
+    metrics_.count_failure(found.conflict);
+    fail(x, found, found.conflict);
+}
+
 // Whether the request can be sent once more; then the session is as it is now.
 task<filter::verdict> filter::look_again(http::exchange& x, loaded& found, ticket holder,
                                          bool moved) {
@@ -260,12 +288,19 @@ task<filter::verdict> filter::look_again(http::exchange& x, loaded& found, ticke
     if (x.request_body && !x.request_body->rewind()) co_return verdict::done;
     result<std::optional<view>> now = co_await engine_.load(std::move(holder), store_deadline(x));
     if (now.has_error() || !*now || (*now)->superseded) co_return verdict::done;
+    // Its name may be whose the key is.
+    const bool keyed = !x.operation_id.empty();
+    if (keyed && pseudonym((*now)->data.identity, route_.service) != x.session->pseudonym)
+        co_return verdict::done;
     found.session = *std::move(*now);
     found.session->moved |= moved;
     co_return verdict::again;
 }
 
 void filter::show_again(http::exchange& x, loaded& found) {
+    x.replaces_outcome = std::exchange(x.outcome_epoch, 0);
+    x.outcome = http::upstream_outcome::not_asked;
+    x.replayed = false;
     x.response.header.clear();
     x.response.status = 0;
     x.response_body.reset();
@@ -333,6 +368,16 @@ task<filter::kept> filter::look_for_made_by_url(http::exchange& x, loaded& found
     co_return kept::yes;
 }
 
+// To the route's rules and the exchange's circumstances.
+void filter::bind(change& wanted, const http::exchange& x, const loaded& found) const {
+    wanted.guard = found.held.get();
+    wanted.operation = x.operation_id;
+    wanted.on_conflict = route_.on_conflict;
+    wanted.writable = route_.write;
+    wanted.readable = route_.read;
+    if (!found.stale) wanted.floor = found.floor;
+}
+
 // The answer goes out only when what it asks for is done.
 task<filter::verdict> filter::commit(http::exchange& x, loaded& found, bool repeatable) {
     const settings& options = engine_.options();
@@ -354,7 +399,7 @@ task<filter::verdict> filter::commit(http::exchange& x, loaded& found, bool repe
     if (wanted.empty() && !(found.session && found.session->moved)) co_return verdict::done;
 
     const bool ends = wanted.destroy;
-    wanted.base_version = std::max(found.shown_version, asked->read_version.value_or(0));
+    wanted.base_version = asked->read_version.value_or(found.shown_version);
     wanted.made_by = found.mark;
     if (!x.operation_id.empty() && asked->made_for && !asked->made_for->pseudonym.empty()) {
         // An outcome changes the session it was made for, or none.
@@ -366,15 +411,10 @@ task<filter::verdict> filter::commit(http::exchange& x, loaded& found, bool repe
             if (ends && !found.session && found.cookie_sent) detail::expire_cookie(x, options);
             co_return verdict::done;
         }
-        wanted.base_version = std::max(asked->made_for->version, asked->read_version.value_or(0));
+        wanted.base_version = asked->read_version.value_or(asked->made_for->version);
         wanted.made_by = asked->made_for->made_by;
     }
-    wanted.guard = found.held.get();
-    wanted.operation = x.operation_id;
-    wanted.on_conflict = route_.on_conflict;
-    wanted.writable = route_.write;
-    wanted.readable = route_.read;
-    if (!found.stale) wanted.floor = found.floor;
+    bind(wanted, x, found);
     std::optional<ticket> holder;
     if (found.session) holder = found.session->holder;
 
@@ -383,9 +423,9 @@ task<filter::verdict> filter::commit(http::exchange& x, loaded& found, bool repe
     if (!found.store_down || wanted.empty())
         done =
             co_await engine_.commit(std::move(found.session), std::move(wanted), store_deadline(x));
-    const bool changed_meanwhile = done.has_error() && (is(done.error(), errc::slot_changed) ||
-                                                        is(done.error(), errc::version_changed));
-    if (repeatable && changed_meanwhile) {
+    if (repeatable && done.has_error() && may_repeat_after(done.error(), !x.operation_id.empty())) {
+        found.conflict = done.error();
+        found.status = x.response.status;
         const result<verdict> again = co_await look_again(x, found, *holder, moved);
         if (again.has_error()) co_return again.error();
         if (*again == verdict::again) co_return verdict::again;

@@ -45,7 +45,9 @@ class filter final : public http::filter {
     [[nodiscard]] task<kept> hold_body(http::exchange& x);
     [[nodiscard]] task<verdict> look_again(http::exchange& x, loaded& found, ticket holder,
                                            bool moved);
+    void bind(change& wanted, const http::exchange& x, const loaded& found) const;
     void show_again(http::exchange& x, loaded& found);
+    void stay(http::exchange& x, const loaded& found) const;
     void fail(http::exchange& x, const loaded& found, const error_code& why) const;
     void hand_out(http::exchange& x, const loaded& found, const committed& done,
                   const std::optional<ticket>& holder) const;

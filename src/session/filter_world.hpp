@@ -44,22 +44,36 @@ class keeper final : public http::filter {
         const std::string key(x.request.header.first("Idempotency-Key").value_or(""));
         if (key.empty()) co_return co_await rest(x);
         x.operation_id = "operation " + key;
-        if (const auto at = kept_.find(key); at != kept_.end()) {
+        outcome& of = kept_[key];
+        if (of.epoch != 0 && x.replaces_outcome != of.epoch) {
+            x.replaces_outcome = 0;
             x.response.status = 200;
-            for (const auto& [name, value] : at->second) x.response.header.add(name, value);
+            for (const auto& [name, value] : of.header) x.response.header.add(name, value);
             x.replayed = true;
+            if (replaceable) x.outcome_epoch = of.epoch;
             co_return result<>{};
         }
-        x.attempt = 1;
+        x.attempt = ++attempts_;
         const result<> done = co_await rest(x);
+        if (x.outcome != http::upstream_outcome::answered) co_return done;
+        of.header.clear();
         for (const http::field_line& line : x.response.header)
             if (line.id != http::field_id::set_cookie)
-                kept_[key].emplace_back(std::string(line.name), std::string(line.value));
+                of.header.emplace_back(std::string(line.name), std::string(line.value));
+        of.epoch = x.attempt;
+        x.replaces_outcome = 0;
+        if (replaceable) x.outcome_epoch = of.epoch;
         co_return done;
     }
+    bool replaceable = false;
 
  private:
-    std::map<std::string, std::vector<std::pair<std::string, std::string>>> kept_;
+    struct outcome {
+        std::uint64_t epoch = 0;
+        std::vector<std::pair<std::string, std::string>> header;
+    };
+    std::map<std::string, outcome> kept_;
+    std::uint64_t attempts_ = 0;
 };
 
 struct seen_by_service {
@@ -103,6 +117,7 @@ struct SessionFilter : ::testing::Test {
     seen_by_service seen;
     std::string jar;  // the client's Cookie field
     std::unique_ptr<http::chain> way;
+    keeper* outcomes = nullptr;
 
     SessionFilter() { rebuild(); }
 
@@ -111,6 +126,7 @@ struct SessionFilter : ::testing::Test {
         std::vector<std::unique_ptr<http::filter>> filters;
         filters.push_back(std::make_unique<filter>(*sessions, route, counts, urls, turn_queue));
         filters.push_back(std::make_unique<keeper>());
+        outcomes = static_cast<keeper*>(filters.back().get());
         filters.push_back(std::make_unique<origin_stamp>());
         way = std::make_unique<http::chain>(std::move(filters), upstream);
     }

@@ -103,7 +103,9 @@ void metrics::count(const committed& done) noexcept {
 }
 
 void metrics::count_failure(const error_code& error) noexcept {
-    if (error == make_error_code(errc::slot_changed)) return conflicts_slot.add();
+    if (error == make_error_code(errc::slot_changed) ||
+        error == make_error_code(errc::no_longer_fits))
+        return conflicts_slot.add();
     if (error == make_error_code(errc::version_changed)) return conflicts_version.add();
     if (error == make_error_code(errc::test_failed)) return conflicts_test.add();
     if (error == make_error_code(errc::bound_left)) return conflicts_bound.add();

@@ -107,7 +107,7 @@ result<std::size_t> apply_edit(const state& now, state& next, const change& want
         // conflict.
         const bool as_seen = now.version == known_version(now, wanted);
         if (applied.error() == make_error_code(errc::patch_unfit) && !as_seen)
-            return LETHE_ERR(errc::slot_changed);
+            return LETHE_ERR(errc::no_longer_fits);
         return applied.error();
     }
     std::size_t changed = 0;

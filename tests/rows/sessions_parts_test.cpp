@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <csignal>
 #include <ctime>
 #include <set>
 #include <sstream>
@@ -138,6 +139,64 @@ TEST_P(sessions, ConflictRetry) {
     EXPECT_EQ(refused.status, 409) << "nobody knows whether it may run twice";
     EXPECT_EQ(slug_of(refused), "session-conflict");
     EXPECT_EQ(slots_of(service_.last()), R"({"cart":{"count":2}})");
+}
+
+// A service that makes a key's request take effect once: it is asked again with the same key, and
+// what it answered last is the outcome. While it is asked again the gateway is killed.
+TEST_P(sessions, ConflictRetryKeyed) {
+    start(with_session("prefix: /again", "read: [cart], write: [cart], on_conflict: retry",
+                       "    idempotency: {backend: dedups, lease: 1s}\n") +
+          cart_route());
+    client user(gateway_->port);
+    service_.answer(merging(R"({"cart":{"count":1}})"));
+    EXPECT_EQ(user.get("/").status, 200);
+    const field_list key = {{"Idempotency-Key", new_key()}};
+    std::atomic<bool> killed{false};
+    gate late;
+    service_.answer_by([&](const seen_request& of) {
+        if (of.target == "/other") return merging(R"({"cart":{"count":2}})");
+        const std::string attempt = of.field("Lethe-Attempt");
+        if (attempt == "1") late.wait();
+        if (attempt == "2" && !killed.exchange(true)) gateway_->running().send(SIGKILL);
+        reply out =
+            merging("{\"cart\":{\"count\":" + std::to_string(count_in(slots_of(of)) + 10) + "}}");
+        out.fields.emplace_back("X-Attempt", attempt);
+        return out;
+    });
+    const auto post = [&] {
+        client one(gateway_->port);
+        one.cookies() = user.cookies();
+        return one.post("/again", "the body", key);
+    };
+    pending_call pending(post);
+    EXPECT_TRUE(service_.wait_for_count(2));
+    EXPECT_EQ(user.get("/other").status, 200);
+    late.open();
+    EXPECT_FALSE(pending.answer().complete());
+    EXPECT_EQ(gateway_->running().wait(5s), 128 + SIGKILL);
+    ASSERT_TRUE(gateway_->start());
+    // Until the dead one's lease is over.
+    http_answer done = post();
+    for (int i = 0; i < 100 && slug_of(done) == "request-in-progress"; ++i) {
+        std::this_thread::sleep_for(100ms);
+        done = post();
+    }
+    EXPECT_EQ(done.status, 200) << done.body;
+    EXPECT_EQ(done.field_or_empty("X-Attempt"), "3");
+    const http_answer replay = post();
+    EXPECT_TRUE(is_replay(replay));
+    EXPECT_EQ(replay.field_or_empty("X-Attempt"), "3");
+    std::vector<std::string> attempts;
+    for (const seen_request& one : service_.all()) {
+        if (one.target != "/again") continue;
+        attempts.push_back(one.field("Lethe-Attempt"));
+        EXPECT_EQ(one.field("Idempotency-Key"), key.front().second);
+        EXPECT_EQ(one.body, "the body");
+    }
+    EXPECT_EQ(attempts, (std::vector<std::string>{"1", "2", "3"}));
+    service_.answer({});
+    EXPECT_EQ(user.get("/").status, 200);
+    EXPECT_EQ(slots_of(service_.last()), R"({"cart":{"count":12}})") << "once";
 }
 
 // --- signed fields

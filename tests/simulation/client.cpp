@@ -22,7 +22,7 @@ client::client(client_world& in, unsigned index, unsigned requests)
     : world_(in), index_(index), dice_(mix(mix(in.seed, 0x636c69), index)) {
     // Two clients may be one user at two devices.
     if (dice_.chance(600)) principal_ = "u" + std::to_string(dice_.below(in.about.clients));
-    tabs_.resize(dice_.chance(700) ? 2 : 1);
+    tabs_.resize(dice_.chance(700) || in.about.wizards ? 2 : 1);
     for (std::size_t i = 0; i < tabs_.size(); ++i) {
         tabs_[i].seed = mix(mix(in.seed, 0x746162), index * 2 + i);
         tabs_[i].left = requests / static_cast<unsigned>(tabs_.size());
@@ -39,7 +39,8 @@ bool client::done() const noexcept {
     return std::all_of(tabs_.begin(), tabs_.end(), [](const tab& one) { return one.done; });
 }
 
-deed client::draw_deed(dice& d) {
+deed client::draw_deed(dice& d) const {
+    if (world_.about.wizards && d.chance(600)) return d.chance(500) ? deed::step : deed::replace;
     static constexpr deed usual[] = {deed::read, deed::order, deed::add,  deed::add,    deed::add,
                                      deed::add,  deed::step,  deed::step, deed::replace};
     static constexpr deed rare[] = {deed::login, deed::rotate, deed::rotate, deed::logout,
@@ -210,10 +211,11 @@ void client::decide(tab& in, const reply& got) {
     }
     static constexpr milliseconds thoughts[] = {milliseconds{1}, milliseconds{100}, seconds{1},
                                                 seconds{4}};
-    world_.time.after(in.random.between(milliseconds{0}, in.random.one_of(thoughts)),
-                      [this, &in, round = in.round] {
-                          if (in.round == round) next(in);
-                      });
+    milliseconds longest = in.random.one_of(thoughts);
+    if (world_.about.wizards && in.random.chance(800)) longest = milliseconds{5};
+    world_.time.after(in.random.between(milliseconds{0}, longest), [this, &in, round = in.round] {
+        if (in.round == round) next(in);
+    });
 }
 
 void client::look_once_more() {

@@ -59,7 +59,7 @@ class client {
     void hear(delivery& what, const reply& got);
     void time_out(tab& in, std::uint64_t round);
     void decide(tab& in, const reply& got);
-    [[nodiscard]] static deed draw_deed(dice& d);
+    [[nodiscard]] deed draw_deed(dice& d) const;
     [[nodiscard]] std::string draw_key(tab& in);
 
     client_world& world_;

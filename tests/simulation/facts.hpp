@@ -73,6 +73,8 @@ struct execution {
     const request_facts* request = nullptr;
     std::string pseudonym;  // of the session that the service saw; "" for none
     std::string operation;  // x.operation_id; "" for a request without a key
+    std::string version;    // of the session that the service saw
+    std::uint64_t attempt = 0;
     int status = 0;
     std::vector<std::pair<std::string, std::string>> header;
     std::string body;

@@ -78,6 +78,11 @@ void key_ledger::began(key_state& now, const std::string& key, const store::reco
                                     std::to_string(last.epoch));
     const bool free = last.state == record_state::released || is_over(last.expires);
     const bool same = last.execution == next.execution;
+    if (same && may_replace(last)) {
+        if (next.result != last.result || next.made_at != last.outcome_epoch())
+            verdict_.broken(fencing, "key " + name + ": an outcome does not stand");
+        return;
+    }
     if (same && !may_take_over(last))
         verdict_.broken(one_forward, "key " + name + ": taken over from who may be at work");
     if (!same && !free)
@@ -91,6 +96,12 @@ bool key_ledger::may_take_over(const idempotency::key_record& last) const {
     return last.state == record_state::claimed && is_over(last.lease_until);
 }
 
+// An outcome whose session change met a conflict.
+bool key_ledger::may_replace(const idempotency::key_record& last) const {
+    if (!scenario_.replaces_outcomes() || !last.result) return false;
+    return last.state == record_state::done || is_over(last.lease_until);
+}
+
 void key_ledger::went_on(const std::string& key, const idempotency::key_record& last,
                          const idempotency::key_record& next) {
     const std::string name = name_of_key(key);
@@ -99,6 +110,8 @@ void key_ledger::went_on(const std::string& key, const idempotency::key_record& 
         verdict_.broken(epochs, "key " + name + ": one claim, two epochs");
     const bool open = last.state == record_state::claimed ||
                       (last.state == record_state::unknown && next.state == record_state::done);
+    if (last.made_at != 0 && !next.result)
+        verdict_.broken(fencing, "key " + name + ": a known outcome became unknown");
     if (!open)
         verdict_.broken(fencing, "key " + name + ": state " + std::to_string(int(next.state)) +
                                      " written over state " + std::to_string(int(last.state)));
@@ -134,7 +147,8 @@ void key_ledger::forwarded(const http::exchange& x, const std::string& record_ke
     key_state& state = keys_[record_key];
     if (to_system(time_.now()) > mine.lease_until + clock_error + grain)
         verdict_.broken(within_lease, "key " + name);
-    const bool resends = scenario_.key_rules.on_unknown == idempotency::unknown_rule::resend;
+    const bool resends = scenario_.replaces_outcomes() ||
+                         scenario_.key_rules.on_unknown == idempotency::unknown_rule::resend;
     if (forgotten_.count(record_key) == 0)
         for (const std::string& earlier : state.forwarded) {
             const claim& other = claims_[earlier];

@@ -64,6 +64,7 @@ class key_ledger {
     void went_on(const std::string& key, const idempotency::key_record& last,
                  const idempotency::key_record& next);
     [[nodiscard]] bool may_take_over(const idempotency::key_record& last) const;
+    [[nodiscard]] bool may_replace(const idempotency::key_record& last) const;
     void check_release(const std::string& key, const idempotency::key_record& released);
     [[nodiscard]] bool is_over(system_time expires) const;
     [[nodiscard]] std::string operation_of(const std::string& key,

@@ -27,6 +27,7 @@ constexpr std::pair<planted, std::string_view> names[] = {
     {planted::forward_forgotten, "forward-forgotten"},
     {planted::shared_keys, "shared-keys"},
     {planted::outcome_changes, "outcome-changes"},
+    {planted::outcome_dropped, "outcome-dropped"},
     {planted::login_keeps_cookie, "login-keeps-cookie"},
 };
 
@@ -122,6 +123,9 @@ class wrong_store final : public store::store {
                     std::holds_alternative<lethe::store::absent>(put->expect))
                     put->expect = lethe::store::anything{};
                 return false;
+            case planted::outcome_dropped:
+                if (put != nullptr && is_key_record(put->key)) drop_outcome(put->value);
+                return false;
             case planted::unchecked_change:
                 if (changes) put->expect = lethe::store::anything{};
                 return false;
@@ -130,6 +134,14 @@ class wrong_store final : public store::store {
                 return changes;
             default: return false;
         }
+    }
+
+    static void drop_outcome(std::string& value) {
+        auto decoded = idempotency::decode_record(value);
+        if (decoded.has_error() || decoded->state != record_state::claimed) return;
+        decoded->result.reset();
+        decoded->made_at = 0;
+        value = idempotency::encode_record(*decoded);
     }
 
     void look_at(const lethe::store::operation& asked, lethe::store::record& found) {
@@ -226,6 +238,7 @@ std::unique_ptr<store::store> plant_in_store(planted what, std::unique_ptr<store
         case planted::unchecked_claim:
         case planted::touch_revives:
         case planted::unchecked_change:
+        case planted::outcome_dropped:
         case planted::change_not_written:
             return std::make_unique<wrong_store>(what, std::move(inside), time);
         default: return inside;

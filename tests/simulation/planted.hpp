@@ -25,6 +25,7 @@ enum class planted : std::uint8_t {
     forward_forgotten,   // what may have run counts as never sent
     shared_keys,         // keys of all callers are in one space
     outcome_changes,     // a replay gets another status
+    outcome_dropped,     // the claim of another attempt forgets the outcome that stands
     login_keeps_cookie,  // the cookie from before a login leads to the session after it
 };
 [[nodiscard]] const std::vector<planted>& all_planted();

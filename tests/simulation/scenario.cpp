@@ -53,7 +53,15 @@ void draw_session_rules(scenario& out, dice& d) {
     out.session_rules.read = {"cart", "wizard"};
     out.session_rules.write = {"cart", "wizard"};
     out.session_rules.service = "shop";
-    if (d.chance(300)) out.session_rules.on_conflict = session::conflict_rule::last_writer_wins;
+    using session::conflict_rule;
+    static constexpr conflict_rule on_conflict[] = {
+        conflict_rule::reject, conflict_rule::last_writer_wins, conflict_rule::retry};
+    out.session_rules.on_conflict = d.one_of(on_conflict);
+    out.wizards = d.chance(out.session_rules.on_conflict == conflict_rule::retry ? 700 : 200);
+    // A service that knows keys is asked again. What it remembers outlives what lethe does.
+    const bool forgets = out.lossy || out.key_rules.ttl < minutes{5};
+    if (out.session_rules.on_conflict == conflict_rule::retry && !forgets && d.chance(700))
+        out.key_rules.backend_dedups = true;
 }
 
 }  // namespace

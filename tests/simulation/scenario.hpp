@@ -29,7 +29,20 @@ struct scenario {
     idempotency::route_options key_rules;
     session::settings session_settings;
     session::route_options session_rules;
+    // Both tabs of a client change the same slot at the same time.
+    bool wizards = false;
     std::chrono::seconds route_timeout{20};
+
+    // An outcome whose session change met a conflict may be replaced.
+    [[nodiscard]] bool replaces_outcomes() const noexcept {
+        return key_rules.backend_dedups &&
+               session_rules.on_conflict == session::conflict_rule::retry;
+    }
+    // The service answers a repeated key with a change made from the session that it sees. Not
+    // where two attempts may end at the same time.
+    [[nodiscard]] bool looks_again() const noexcept {
+        return replaces_outcomes() && key_rules.on_unknown == idempotency::unknown_rule::hold;
+    }
 };
 
 // `requests`: instead of the seed's own number.

@@ -118,6 +118,7 @@ service_link::call_ptr service_link::begin(http::exchange& x) {
     made->what.request = of.request;
     if (x.session) made->what.pseudonym = x.session->pseudonym;
     made->what.operation = x.operation_id;
+    made->what.version = x.request.header.first("Lethe-Session-Version").value_or("");
     made->what.attempt = x.attempt;
     made->what.asks = asks(x, of);
     made->of = &of;

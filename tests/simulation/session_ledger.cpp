@@ -162,8 +162,20 @@ void session_ledger::check_growth(life& of, const session::state& data) {
     if (step == of.step) return;
     if (!of.steps.insert(step).second && !of.forgotten)
         verdict_.broken(once, text_of(step) + " stands in the wizard again");
+    check_operation(of, step);
     if (step != 0) check_mark(data, step);
     of.step = step;
+}
+
+// Of several attempts of one operation one changes the session.
+void session_ledger::check_operation(const life& of, std::uint64_t step) {
+    const execution* const by = executions_(step);
+    if (by == nullptr || by->operation.empty() || of.forgotten) return;
+    for (const std::uint64_t other : of.steps) {
+        const execution* const before = executions_(other);
+        if (other != step && before != nullptr && before->operation == by->operation)
+            verdict_.broken(once, text_of(step) + " and " + text_of(other) + " of one operation");
+    }
 }
 
 void session_ledger::check_mark(const session::state& data, std::uint64_t mark) {

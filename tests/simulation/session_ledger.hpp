@@ -69,6 +69,7 @@ class session_ledger {
     void check_state(node& at, const session::state& data);
     void check_growth(life& of, const session::state& data);
     void check_mark(const session::state& data, std::uint64_t mark);
+    void check_operation(const life& of, std::uint64_t step);
     void inherit(life& of, const session::state& data);
 
     schedule& time_;

@@ -35,7 +35,14 @@ const execution& shop::execute(const arrival& what) {
         return refuse(what, 404);
     }
     if (what.attempt < of.denied_below) return refuse(what, 410);
-    if (before != nullptr && before->request == what.request) return tell(*before, what);
+    if (before != nullptr && before->request == what.request) {
+        const bool anew = looks_again_ && what.attempt > before->attempt &&
+                          what.pseudonym == before->pseudonym && before->changes_session;
+        if (!anew || before->number % 3 == 0) return tell(*before, what);
+        const execution& made = change_anew(*before, what);
+        of.execution = made.number;
+        return made;
+    }
     const execution& made = run(what);
     if (is_effect(made)) of.execution = made.number;
     return made;
@@ -44,19 +51,39 @@ const execution& shop::execute(const arrival& what) {
 const execution& shop::run(const arrival& what) {
     execution& out = done_.emplace_back();
     out.number = done_.size();
-    out.delivery = what.delivery;
-    out.request = what.request;
-    out.pseudonym = what.pseudonym;
-    out.operation = what.operation;
     dice d(mix(mix(seed_, 0x73686f70), mix(what.name, what.attempt)));
-    answer(out, d);
-    out.header.emplace_back("X-Execution", std::to_string(out.number));
-    out.header.emplace_back("X-Changes", out.changes_session ? "1" : "0");
-    out.body = R"({"execution":)" + std::to_string(out.number) + R"(,"client":)" +
-               std::to_string(what.request->client) + "}";
+    fill(out, what, d);
     time_.note("service.executes", {{"execution", out.number},
                                     {"delivery", what.delivery},
                                     {"status", std::uint64_t(out.status)}});
+    return out;
+}
+
+void shop::fill(execution& out, const arrival& by, dice& d) const {
+    out.delivery = by.delivery;
+    out.request = by.request;
+    out.pseudonym = by.pseudonym;
+    out.operation = by.operation;
+    out.version = by.version;
+    out.attempt = by.attempt;
+    if (out.status == 0)
+        answer(out, d);
+    else
+        change_session(out, d);
+    out.header.emplace_back("X-Execution", std::to_string(out.number));
+    out.header.emplace_back("X-Changes", out.changes_session ? "1" : "0");
+    out.body = R"({"execution":)" + std::to_string(out.number) + R"(,"client":)" +
+               std::to_string(by.request->client) + "}";
+}
+
+// Nothing is done but the change of the session, made from what is shown now.
+const execution& shop::change_anew(const execution& of, const arrival& to) {
+    execution& out = done_.emplace_back();
+    out.number = done_.size();
+    out.status = of.status;
+    dice d(mix(mix(seed_, 0x616e6577), mix(to.name, to.attempt)));
+    fill(out, to, d);
+    time_.note("service.changes_anew", {{"execution", out.number}, {"of", of.number}});
     return out;
 }
 
@@ -67,8 +94,11 @@ const execution& shop::tell(const execution& of, const arrival& to) {
     const bool whole = to.pseudonym == of.pseudonym && (!to.asks || of.number % 2 == 0);
     // Executions live as long as the shop.
     // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter)
-    if (whole && (!to.asks || of.status == 200)) return of;
+    const bool says_version = !to.asks && of.changes_session && of.number % 2 == 0;
+    if (whole && !says_version && (!to.asks || of.status == 200)) return of;
     execution& out = told_.emplace_back(of);
+    if (whole && says_version && !of.version.empty())
+        out.header.emplace_back("Lethe-Session-Version", of.version);
     if (to.asks) out.status = 200;
     if (whole) return out;
     std::erase_if(out.header, [](const auto& line) {

@@ -18,6 +18,7 @@ struct arrival {
     const request_facts* request = nullptr;
     std::string pseudonym;
     std::string operation;
+    std::string version;        // of the session
     std::uint64_t attempt = 0;  // of a keyed request
     // A question whether the request of that key has run.
     bool asks = false;
@@ -26,8 +27,9 @@ struct arrival {
 class shop {
  public:
     // `remembers`: it knows keys by itself, and makes a repeated request take effect once.
-    shop(std::uint64_t seed, schedule& time, bool remembers)
-        : seed_(seed), time_(time), remembers_(remembers) {}
+    // `looks_again`: its answer to that may change the session anew, from what it sees then.
+    shop(std::uint64_t seed, schedule& time, bool remembers, bool looks_again)
+        : seed_(seed), time_(time), remembers_(remembers), looks_again_(looks_again) {}
 
     // Does what is asked (or says that it did not) and keeps the answer for comparison. What an
     // answer says about itself stands in its fields: X-Execution, whose effect it tells of, and
@@ -48,11 +50,14 @@ class shop {
     void change_session(execution& out, dice& d) const;
     const execution& run(const arrival& what);
     const execution& tell(const execution& of, const arrival& to);
+    const execution& change_anew(const execution& of, const arrival& to);
+    void fill(execution& out, const arrival& by, dice& d) const;
     const execution& refuse(const arrival& what, int status);
 
     std::uint64_t seed_;
     schedule& time_;
     const bool remembers_;
+    const bool looks_again_;
     struct memory {
         std::uint64_t execution = 0;
         std::uint64_t denied_below = 0;  // attempts

@@ -59,7 +59,7 @@ struct what_is_planted {
 // Each planted bug, within so many seeds, by the promise that it breaks; and again from what the
 // failure prints.
 TEST_F(Simulation, EachPlantedBugIsFound) {
-    constexpr std::uint64_t seeds_max = 3000;
+    constexpr std::uint64_t seeds_max = 5000;
     const std::vector<what_is_planted> all = {
         {planted::lapsed_is_free, {"one forward for a key while its record lives"}},
         {planted::unchecked_finish, {"fencing"}},
@@ -76,6 +76,7 @@ TEST_F(Simulation, EachPlantedBugIsFound) {
         {planted::shared_keys,
          {"a claim is of its caller's key", "an answer goes to its own caller"}},
         {planted::outcome_changes, {"a replay is the first outcome"}},
+        {planted::outcome_dropped, {"fencing"}},
         {planted::login_keeps_cookie, {"a cookie from before a login shows what was before it"}},
     };
     ASSERT_EQ(all.size(), all_planted().size());
@@ -155,7 +156,7 @@ TEST_F(Simulation, TheSeedsReachWhatTheyAreFor) {
           &sessions.rotated, &sessions.logged_in, &sessions.destroyed,
           &sessions.replays_applied_before, &sessions.replays_of_another_session, &sessions.retries,
           &sessions.conflicts_slot, &sessions.conflicts_version, &sessions.conflicts_ended,
-          &sessions.refused_unavailable, &sessions.refused_unknown})
+          &sessions.repeats, &sessions.refused_unavailable, &sessions.refused_unknown})
         EXPECT_GT(one->value(), 0U) << "session counter";
     EXPECT_EQ(sessions.loads_not_opened.value(), 0U);
 }

@@ -5,6 +5,7 @@
 #include "idempotency/key.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace lethe::simulation {
 namespace {
@@ -66,6 +67,8 @@ class world final : public onlooker {
     std::vector<std::unique_ptr<host>> hosts_;
     std::vector<std::unique_ptr<client>> clients_;
     run_counts counts_;
+    // What the holder of a session was answered, by operation.
+    std::map<std::string, std::uint64_t> acknowledged_;
     bool healed_ = false;
 };
 
@@ -74,7 +77,7 @@ world::world(const run_options& options)
       time_(options.seed, options.keep_trace),
       about_(make_scenario(options.seed, options.requests)),
       faults_(mix(options.seed, 2), options.only),
-      shop_(mix(options.seed, 3), time_, about_.key_rules.backend_dedups),
+      shop_(mix(options.seed, 3), time_, about_.key_rules.backend_dedups, about_.looks_again()),
       service_{shop_, faults_, about_.mishaps, keys_,
                [this](http::exchange& x) -> delivery& { return leaves(x); }},
       gateway_{about_,
@@ -324,6 +327,11 @@ void world::check_session(const delivery& of, const http::exchange& x, const exe
     // An outcome that was made for another session changes none.
     const bool placed = !what.operation.empty() && !what.pseudonym.empty();
     if (placed && !(x.session && sessions_.is_of(x.session->pseudonym, what.pseudonym))) return;
+    if (placed && !about_.lossy) {
+        const auto [at, first] = acknowledged_.emplace(what.operation, what.number);
+        if (!first && at->second != what.number)
+            verdict_.broken(same_outcome, "an outcome was replaced after its change was made");
+    }
     const std::optional<session::ticket> shown =
         of.cookie.empty() ? std::nullopt : session::ticket::parse(of.cookie);
     if (what.request->what == deed::logout) {

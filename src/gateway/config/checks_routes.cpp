@@ -1,4 +1,5 @@
 #include "gateway/config/checks.hpp"
+#include "http/message.hpp"
 #include "store/open.hpp"
 
 #include <fmt/format.h>
@@ -85,6 +86,22 @@ void check_key_owner(const route_options& route, const std::string& path, reader
                     "nothing tells whose key it is, so that one caller could get another's answer",
                     "expected authenticate or session on this route, or scope: public, where all "
                     "callers share one key space");
+}
+
+// Sending again needs a method that may run twice, or a service that makes a key's request take
+// effect once.
+void check_repeats(const route_options& route, const std::string& path, reader& with) {
+    if (route.session->rules.on_conflict != session::conflict_rule::retry) return;
+    const bool dedups = route.idempotency && route.idempotency->rules.backend_dedups;
+    const auto may_run_twice = [](const std::string& method) {
+        return http::is_idempotent(http::parse_method(method));
+    };
+    const auto& methods = route.match.methods;
+    if (dedups || methods.empty() || std::ranges::any_of(methods, may_run_twice)) return;
+    with.fail_later(path + ".on_conflict",
+                    "is retry, and no request of this route may be sent again",
+                    "expected a method such as PUT, or idempotency: {backend: dedups} for requests "
+                    "with a key");
 }
 
 void check_idempotency(const configuration& of, const route_options& route, const std::string& path,
@@ -231,6 +248,7 @@ void check_route(const configuration& of, std::size_t index, reader& with) {
             want_store(of, section, route.session->store, route.session->allow_lossy,
                        "a session could then be lost", with);
         check_slots(of, route, section, with);
+        check_repeats(route, section, with);
         if (route.session->rules.url == session::url_rule::always && !of.session_api)
             with.fail_later(section + ".url", "is always, and services have nowhere to connect",
                             "expected session_api: {}");

@@ -449,6 +449,18 @@ TEST(ConfigMistakes, KeysWithoutAnOwnerAndStoresThatForget) {
          "session remembers its changes (sessions.operation_memory is 25h), expected a shorter ttl "
          "or a longer operation_memory"},
     });
+    const auto retrying = [](const std::string& methods, const std::string& more) {
+        return with_route("  - match: {prefix: /, methods: [" + methods +
+                          "]}\n    upstream: shop\n    session: {on_conflict: retry}\n" + more);
+    };
+    expect_mistakes({
+        {retrying("POST, PATCH", ""),
+         "10:28: routes[0].session.on_conflict: is retry, and no request of this route may be sent "
+         "again, expected a method such as PUT, or idempotency: {backend: dedups} for requests "
+         "with a key"},
+    });
+    EXPECT_EQ(parse(retrying("POST, PUT", "")).text, "");
+    EXPECT_EQ(parse(retrying("POST", "    idempotency: {backend: dedups}\n")).text, "");
     EXPECT_EQ(parse(lossy + "  - {match: {prefix: /}, upstream: shop, idempotency: {scope: public, "
                             "allow_lossy: true}}\n")
                   .text,

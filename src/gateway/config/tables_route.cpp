@@ -174,8 +174,9 @@ const table<session_options>& session_table() {
              .text =
                  "When a slot has changed since the upstream saw it. `reject`, also written `409`: "
                  "409. `last_writer_wins`, also `lww`: the change is applied to what is there "
-                 "now. `retry`: GET, HEAD, PUT and DELETE without a key are sent again, three "
-                 "times at most; others get 409. Operations never meet this.",
+                 "now. `retry`: what may run twice is sent again, three times at most: GET, HEAD, "
+                 "PUT, DELETE, and requests with a key where the service dedups; others get 409. "
+                 "Operations never meet this.",
              .example = "last_writer_wins"},
             in(rules, &route_options::on_conflict),
             choice<session::conflict_rule>(
