@@ -1,5 +1,7 @@
 #include "simulation/gateway.hpp"
 
+#include "store/moving/store.hpp"
+
 #include <algorithm>
 
 namespace lethe::simulation {
@@ -14,13 +16,20 @@ store::engine_promises promises_of(const scenario& about) {
 }
 
 std::vector<std::unique_ptr<store::store>> connect(host& on, const gateway_world& in) {
+    const auto link = [&](store_server& to) -> std::unique_ptr<store::store> {
+        return std::make_unique<store_link>(on, to, in.weather,
+                                            link_options{in.about.mishaps, promises_of(in.about)});
+    };
     std::vector<std::unique_ptr<store::store>> out;
-    for (store_server* const one : in.stores)
-        out.push_back(plant_in_store(
-            in.bug,
-            std::make_unique<store_link>(on, *one, in.weather,
-                                         link_options{in.about.mishaps, promises_of(in.about)}),
-            on.wall()));
+    for (std::size_t i = 0; i < in.stores.size(); ++i) {
+        std::unique_ptr<store::store> one = link(*in.stores[i]);
+        if (!in.previous.empty())
+            one = std::make_unique<store::moving::moving_store>(
+                std::move(one), plant_in_previous(in.bug, link(*in.previous[i])),
+                std::make_shared<lethe::metrics::registry>(), store::open_options{}, on.wall(),
+                make_seeded_random(mix(mix(in.seed, 0x6d6f7665 + on.index()), on.life())));
+        out.push_back(plant_in_store(in.bug, std::move(one), on.wall()));
+    }
     return out;
 }
 

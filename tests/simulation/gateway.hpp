@@ -36,6 +36,7 @@ struct reply {
 struct gateway_world {
     const scenario& about;
     std::vector<store_server*> stores;
+    std::vector<store_server*> previous;  // of each, while records move; else empty
     faults& weather;
     service_world& service;
     lethe::metrics::registry& counted;  // by all gateways

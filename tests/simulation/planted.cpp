@@ -28,6 +28,8 @@ constexpr std::pair<planted, std::string_view> names[] = {
     {planted::shared_keys, "shared-keys"},
     {planted::outcome_changes, "outcome-changes"},
     {planted::outcome_dropped, "outcome-dropped"},
+    {planted::previous_not_read, "previous-not-read"},
+    {planted::moved_one_by_one, "moved-one-by-one"},
     {planted::login_keeps_cookie, "login-keeps-cookie"},
 };
 
@@ -164,6 +166,33 @@ class wrong_store final : public store::store {
     std::map<std::string, lethe::store::record> seen_;
 };
 
+// Sees nothing.
+class blind_store final : public store::store {
+ public:
+    explicit blind_store(std::unique_ptr<lethe::store::store> inside)
+        : inside_(std::move(inside)) {}
+    lethe::store::engine_promises promises() const noexcept override { return inside_->promises(); }
+    task<answers> batch(operations asked, steady_time deadline) override {
+        result<answers> got = co_await inside_->batch(std::move(asked), deadline);
+        if (got.has_value())
+            for (lethe::store::answer& one : *got) one.present.reset();
+        co_return got;
+    }
+    task<answers> transact(operations asked, steady_time deadline) override {
+        return inside_->transact(std::move(asked), deadline);
+    }
+    task<lethe::store::subject_page> list_subject(std::string subject, std::string prefix,
+                                                  std::string after, std::size_t keys_max,
+                                                  steady_time deadline) override {
+        return inside_->list_subject(std::move(subject), std::move(prefix), std::move(after),
+                                     keys_max, deadline);
+    }
+    task<> ping(steady_time deadline) override { return inside_->ping(deadline); }
+
+ private:
+    std::unique_ptr<lethe::store::store> inside_;
+};
+
 class wrong_step final : public http::filter {
  public:
     explicit wrong_step(planted what) : what_(what) {}
@@ -243,6 +272,12 @@ std::unique_ptr<store::store> plant_in_store(planted what, std::unique_ptr<store
             return std::make_unique<wrong_store>(what, std::move(inside), time);
         default: return inside;
     }
+}
+
+std::unique_ptr<store::store> plant_in_previous(planted what,
+                                                std::unique_ptr<store::store> inside) {
+    if (what != planted::previous_not_read) return inside;
+    return std::make_unique<blind_store>(std::move(inside));
 }
 
 std::unique_ptr<http::filter> plant_before_sessions(planted what) {

@@ -26,6 +26,8 @@ enum class planted : std::uint8_t {
     shared_keys,         // keys of all callers are in one space
     outcome_changes,     // a replay gets another status
     outcome_dropped,     // the claim of another attempt forgets the outcome that stands
+    previous_not_read,   // while records move, none is found in the previous store
+    moved_one_by_one,    // gateways go on with the previous store alone while others move it
     login_keeps_cookie,  // the cookie from before a login leads to the session after it
 };
 [[nodiscard]] const std::vector<planted>& all_planted();
@@ -35,6 +37,9 @@ enum class planted : std::uint8_t {
 [[nodiscard]] std::unique_ptr<store::store> plant_in_store(planted what,
                                                            std::unique_ptr<store::store> inside,
                                                            clock& time);
+// Around the link to the previous store, while records move.
+[[nodiscard]] std::unique_ptr<store::store> plant_in_previous(planted what,
+                                                              std::unique_ptr<store::store> inside);
 // Before all others; null for none.
 [[nodiscard]] std::unique_ptr<http::filter> plant_before_sessions(planted what);
 // Between the session filter and the idempotency filter; null for none.

@@ -42,7 +42,8 @@ std::string text_of(const run_counts& counts) {
     return std::to_string(counts.steps) + " steps, " + std::to_string(counts.requests) +
            " requests, " + std::to_string(counts.forwards) + " keyed forwards, " +
            std::to_string(counts.replays) + " replays, " + std::to_string(counts.acknowledgements) +
-           " session changes, " + std::to_string(counts.deaths) + " deaths\n";
+           " session changes, " + std::to_string(counts.deaths) + " deaths, " +
+           std::to_string(counts.moved) + " records moved\n";
 }
 
 std::string describe_failure(const run_options& options, const run_result& got) {
@@ -62,6 +63,8 @@ void run_counts::add(const run_counts& more) {
     replays += more.replays;
     acknowledgements += more.acknowledgements;
     deaths += more.deaths;
+    moves += more.moves;
+    moved += more.moved;
 }
 
 std::string describe(const run_options& options, const run_result& got) {

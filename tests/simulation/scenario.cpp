@@ -82,6 +82,8 @@ scenario make_scenario(std::uint64_t seed, std::optional<unsigned> requests) {
     out.mishaps = d.one_of(weathers);
     out.client_mishaps = d.one_of(weathers);
     out.timed_faults = static_cast<unsigned>(d.below(8));
+    if (d.chance(120) && !out.lossy && !out.clocks_jump)
+        out.moves = 1 + static_cast<unsigned>(d.below(2));
     draw_key_rules(out, d, short_lives);
     draw_session_rules(out, d);
     // Else sessions that lost changes are refused from then on: nothing more would be seen of them.

@@ -20,6 +20,9 @@ struct scenario {
     bool transactions = false;
     // The first store forgets its last writes when it fails over: level G1.
     bool lossy = false;
+    // So often all gateways are stopped and started with another configuration of their stores:
+    // {primary: B, previous: A} in place of A, then the two exchanged.
+    unsigned moves = 0;
     // Wall clocks of gateways jump by minutes. Only where records outlive the jumps by far.
     bool clocks_jump = false;
     // Of a thousand messages between a gateway and a store or the service.

@@ -77,6 +77,11 @@ TEST_F(Simulation, EachPlantedBugIsFound) {
          {"a claim is of its caller's key", "an answer goes to its own caller"}},
         {planted::outcome_changes, {"a replay is the first outcome"}},
         {planted::outcome_dropped, {"fencing"}},
+        {planted::previous_not_read,
+         {"one forward for a key while its record lives", "epochs only grow",
+          "what was acknowledged is seen", "no acknowledged session change is lost",
+          "an ended session never comes back", "a moved record is the one that was there"}},
+        {planted::moved_one_by_one, {"nothing is put into the previous store"}},
         {planted::login_keeps_cookie, {"a cookie from before a login shows what was before it"}},
     };
     ASSERT_EQ(all.size(), all_planted().size());
@@ -120,6 +125,8 @@ TEST_F(Simulation, TheSeedsReachWhatTheyAreFor) {
     const search_result found = search(options, 200);
     EXPECT_FALSE(found.broken) << found.text;
     EXPECT_GT(found.counts.deaths, 0U);
+    EXPECT_GT(found.counts.moves, 0U);
+    EXPECT_GT(found.counts.moved, 0U);
     const idempotency::metrics keys(counted);
     for (const auto* one : {&keys.claimed,
                             &keys.replayed,

@@ -62,7 +62,7 @@ store_link::store_link(host& on, store_server& to, faults& weather, link_options
       server_(to),
       faults_(weather),
       options_(options),
-      stream_(mix(mix(0x6c696e6b, on.index() * 2 + to.index()), on.life())) {}
+      stream_(mix(mix(0x6c696e6b, on.index() * 4 + to.index()), on.life())) {}
 
 task<store_link::answers> store_link::send(std::vector<lethe::store::operation> operations,
                                            steady_time deadline, bool atomic) {
@@ -147,7 +147,7 @@ void store_link::depart(const call_ptr& made, dice& d) {
 }
 
 void store_link::arrive(const call_ptr& made) {
-    if (!made->to.up()) {
+    if (!made->to.up() || made->reign < made->to.open_since()) {
         cut(made, made->on.time().now() + made->back);
         return;
     }

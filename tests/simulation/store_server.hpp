@@ -38,10 +38,18 @@ class store_server {
     [[nodiscard]] bool up() const noexcept { return up_; }
     // The live record, for who looks on.
     [[nodiscard]] std::optional<store::record> find(const std::string& key) const;
+    // Also one that has expired, as long as nothing was put in its place.
+    [[nodiscard]] const store::record* last(const std::string& key) const {
+        const auto at = records_.find(key);
+        return at == records_.end() ? nullptr : &at->second;
+    }
     // Grows with each absence and failover: connections from before are cut.
     [[nodiscard]] unsigned reign() const noexcept { return reign_; }
     void leave();
     void come_back();
+    // Who was connected is gone: nothing more arrives from before.
+    void close_connections() noexcept { open_since_ = ++reign_; }
+    [[nodiscard]] unsigned open_since() const noexcept { return open_since_; }
     // Another machine takes over; all that was written less than `lag` ago is forgotten.
     void fail_over(microseconds lag);
 
@@ -62,6 +70,7 @@ class store_server {
     unsigned index_;
     bool up_ = true;
     unsigned reign_ = 0;
+    unsigned open_since_ = 0;
     std::uint64_t versions_ = 0;  // never goes back
     std::map<std::string, store::record> records_;
     std::vector<change> recent_;  // what a failover may forget, oldest first

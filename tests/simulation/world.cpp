@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "http/fields.hpp"
 #include "idempotency/key.hpp"
+#include "simulation/moving_pair.hpp"
 
 #include <algorithm>
 #include <map>
@@ -35,8 +36,11 @@ class world final : public onlooker {
     void forgot(const std::string& key) override;
 
  private:
+    void make_stores();
     void make_hosts();
     void boot(host& on);
+    void plan_moves();
+    void move_stores();
     void plan_faults();
     void one_fault(dice d);
     void run_until(moment end, bool (*finished)(world&));
@@ -58,7 +62,7 @@ class world final : public onlooker {
     key_ledger keys_{time_, verdict_, about_};
     session_ledger sessions_{time_, verdict_,
                              [this](std::uint64_t number) { return shop_.find(number); }};
-    std::vector<std::unique_ptr<store_server>> stores_;
+    std::vector<std::unique_ptr<moving_pair>> stores_;  // as the engines see them
     lethe::metrics::registry own_counts_;
     shop shop_;
     service_world service_;
@@ -70,6 +74,7 @@ class world final : public onlooker {
     // What the holder of a session was answered, by operation.
     std::map<std::string, std::uint64_t> acknowledged_;
     bool healed_ = false;
+    bool moving_ = false;  // all gateways are stopped, and start with another configuration
 };
 
 world::world(const run_options& options)
@@ -82,6 +87,7 @@ world::world(const run_options& options)
                [this](http::exchange& x) -> delivery& { return leaves(x); }},
       gateway_{about_,
                {},
+               {},
                faults_,
                service_,
                options.counted != nullptr ? *options.counted : own_counts_,
@@ -92,16 +98,50 @@ world::world(const run_options& options)
                    clients_[of.request->client]->answer(of, std::move(got));
                }},
       clients_of_{about_, time_, faults_, verdict_, {}, mix(options.seed, 4), {}, {}} {
-    for (unsigned i = 0; i < about_.stores; ++i) {
-        stores_.push_back(std::make_unique<store_server>(time_, *this, i));
-        gateway_.stores.push_back(stores_.back().get());
-    }
+    make_stores();
     shop_.denies = [this](const arrival& what) { keys_.denied(what.operation, what.attempt); };
     make_hosts();
     for (unsigned i = 0; i < about_.clients; ++i)
         clients_.push_back(std::make_unique<client>(
             clients_of_, i,
             about_.requests / about_.clients + (i < about_.requests % about_.clients)));
+}
+
+void world::make_stores() {
+    for (unsigned i = 0; i < about_.stores; ++i) {
+        stores_.push_back(std::make_unique<moving_pair>(time_, verdict_, *this, i));
+        gateway_.stores.push_back(&stores_.back()->primary());
+    }
+}
+
+// As docs/stores.md says it: stopped all, then started all.
+void world::move_stores() {
+    if (healed_ || moving_) return;
+    moving_ = true;
+    ++counts_.moves;
+    time_.note("stores.move", {});
+    const bool one_by_one = options_.bug == planted::moved_one_by_one;
+    for (const auto& one : hosts_)
+        if (!one_by_one || one->index() > 0) one->kill();
+    gateway_.stores.clear();
+    gateway_.previous.clear();
+    for (const auto& one : stores_) {
+        one->exchange(!one_by_one);
+        gateway_.stores.push_back(&one->primary());
+        gateway_.previous.push_back(one->previous());
+    }
+    dice d = faults_.dice_for(0x73746f70, counts_.moves);
+    time_.after(d.between(milliseconds{1}, seconds{3}), [this] {
+        moving_ = false;
+        for (const auto& one : hosts_) boot(*one);
+    });
+}
+
+void world::plan_moves() {
+    for (unsigned i = 0; i < about_.moves; ++i) {
+        dice d = faults_.dice_for(0x6d6f7665, i);
+        time_.at(d.between(milliseconds{500}, seconds{40}), [this] { move_stores(); });
+    }
 }
 
 void world::make_hosts() {
@@ -120,7 +160,7 @@ void world::make_hosts() {
 }
 
 void world::boot(host& on) {
-    if (on.running() != nullptr) return;
+    if (on.running() != nullptr || moving_) return;
     on.begin_life();
     on.boot(std::make_unique<gateway>(on, gateway_));
 }
@@ -154,7 +194,9 @@ void world::plan_faults() {
 
 void world::one_fault(dice d) {
     host& on = *hosts_[d.below(hosts_.size())];
-    store_server& store = *stores_[d.below(stores_.size())];
+    moving_pair& pair = *stores_[d.below(stores_.size())];
+    store_server& store =
+        pair.previous() != nullptr && d.chance(400) ? *pair.previous() : pair.primary();
     const microseconds short_while = d.between(milliseconds{50}, seconds{10});
     switch (d.below(7)) {
         case 0: on.kill(); return;
@@ -213,8 +255,10 @@ void world::heal() {
     faults_.stop();
     shop_.calm();
     shop_.set_up(true);
-    for (const auto& one : stores_)
-        if (!one->up()) one->come_back();
+    for (const auto& one : stores_) {
+        if (!one->primary().up()) one->primary().come_back();
+        if (one->previous() != nullptr && !one->previous()->up()) one->previous()->come_back();
+    }
     for (const auto& one : hosts_) {
         one->go_on();
         if (one->stopping()) one->kill();
@@ -225,10 +269,12 @@ void world::heal() {
 run_result world::run() {
     for (const auto& one : hosts_) boot(*one);
     plan_faults();
+    plan_moves();
     for (const auto& one : clients_) one->start();
     run_until(run_max, [](world& in) { return in.clients_done(); });
     heal();
-    run_until(time_.now() + quiet_max, [](world& in) { return in.open_exchanges() == 0; });
+    run_until(time_.now() + quiet_max,
+              [](world& in) { return !in.moving_ && in.open_exchanges() == 0; });
     for (const auto& one : clients_) one->look_once_more();
     run_until(time_.now() + minutes{5},
               [](world& in) { return in.clients_done() && in.open_exchanges() == 0; });
@@ -244,6 +290,7 @@ run_result world::run() {
     out.counts.requests = clients_of_.requests.size();
     out.counts.forwards = keys_.forwards();
     out.counts.acknowledgements = sessions_.acknowledgements();
+    for (const auto& one : stores_) out.counts.moved += one->moved();
     return out;
 }
 

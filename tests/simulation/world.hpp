@@ -30,6 +30,8 @@ struct run_counts {
     std::uint64_t replays = 0;
     std::uint64_t acknowledgements = 0;  // of session changes
     std::uint64_t deaths = 0;
+    std::uint64_t moves = 0;  // of stores
+    std::uint64_t moved = 0;  // records
 
     void add(const run_counts& more);
 };

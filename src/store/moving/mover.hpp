@@ -43,12 +43,13 @@ namespace lethe::store::moving {
 class mover {
  public:
     mover(store& primary, store& previous, clock& time, std::function<system_time()> now,
-          metrics::counter& moved)
+          metrics::counter& moved, std::unique_ptr<random_source> random)
         : primary_(primary),
           previous_(previous),
           clock_(time),
           now_(std::move(now)),
-          moved_(moved) {}
+          moved_(moved),
+          random_(std::move(random)) {}
 
     // When it answers, the previous store holds nothing under the key, and what it held is in the
     // primary. Errors: nothing that a caller sees was changed.
@@ -76,7 +77,7 @@ class mover {
     clock& clock_;
     std::function<system_time()> now_;
     metrics::counter& moved_;
-    std::unique_ptr<random_source> random_ = make_secure_random();
+    std::unique_ptr<random_source> random_;
     std::optional<steady_time> ahead_known_;  // since when
     std::chrono::milliseconds ahead_{0};
 };

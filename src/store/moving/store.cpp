@@ -71,7 +71,7 @@ struct moving_store::work {
 
 moving_store::moving_store(std::unique_ptr<store> primary, std::unique_ptr<store> previous,
                            std::shared_ptr<metrics::registry> registry, const open_options& options,
-                           clock& time)
+                           clock& time, std::unique_ptr<random_source> random)
     : primary_(std::move(primary)),
       previous_(std::move(previous)),
       registry_(std::move(registry)),
@@ -81,7 +81,8 @@ moving_store::moving_store(std::unique_ptr<store> primary, std::unique_ptr<store
           options.now ? options.now : [&time] { return time.system_now(); },
           registry_->make_counter("lethe_store_moved_records_total",
                                   "Records moved from the previous store to the primary.",
-                                  {{"store", options.name}})) {}
+                                  {{"store", options.name}}),
+          std::move(random)) {}
 
 engine_promises moving_store::promises() const noexcept {
     return moving_promises(primary_->promises(), previous_->promises());

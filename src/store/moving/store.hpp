@@ -17,7 +17,7 @@ class moving_store final : public store {
  public:
     moving_store(std::unique_ptr<store> primary, std::unique_ptr<store> previous,
                  std::shared_ptr<metrics::registry> registry, const open_options& options,
-                 clock& time);
+                 clock& time, std::unique_ptr<random_source> random = make_secure_random());
 
     engine_promises promises() const noexcept override;
     task<std::vector<answer>> batch(std::vector<operation> operations,
