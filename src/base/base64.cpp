@@ -1,5 +1,7 @@
 #include "base/base64.hpp"
 
+#include "base/base64_wide.hpp"
+
 #include <array>
 #include <cstdint>
 
@@ -35,7 +37,12 @@ void append_open_base64(std::string& out, std::string_view bytes, base64_alphabe
     out.resize(to + whole / 3 * 4 + tail, '=');
     const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
     char* write = out.data() + to;
-    for (const unsigned char* const end = from + whole; from != end; from += 3, write += 4) {
+    const detail::base64_progress bulk =
+        detail::encode_wide(from, whole, write, digits[62], digits[63]);
+    const unsigned char* const end = from + whole;
+    from += bulk.read;
+    write += bulk.written;
+    for (; from != end; from += 3, write += 4) {
         const std::uint32_t three =
             std::uint32_t{from[0]} << 16 | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]};
         write[0] = digits[three >> 18];
@@ -59,8 +66,12 @@ bool decode_open_base64url(std::string_view text, std::string& out) {
     out.resize(whole / 4 * 3 + (rest == 0 ? 0 : rest - 1));
     const auto* from = reinterpret_cast<const unsigned char*>(text.data());
     char* write = out.data();
+    const detail::base64_progress bulk = detail::decode_url_wide(from, whole, write);
+    const unsigned char* const end = from + whole;
+    from += bulk.read;
+    write += bulk.written;
     std::uint32_t bad = 0;
-    for (const unsigned char* const end = from + whole; from != end; from += 4, write += 3) {
+    for (; from != end; from += 4, write += 3) {
         const std::uint32_t a = url_values[from[0]];
         const std::uint32_t b = url_values[from[1]];
         const std::uint32_t c = url_values[from[2]];

@@ -45,9 +45,11 @@ TEST(Bytes, OpenBase64AgreesWithTheOther) {
         EXPECT_EQ(back, bytes);
     }
     for (int i = 0; i < 20'000; ++i) {
-        std::string text = to_base64url(random->bytes(random->below(8)));
+        // Long ones are decoded sixteen letters at a time, but for their end.
+        const bool is_long = random->below(2) == 0;
+        std::string text = to_base64url(random->bytes(random->below(is_long ? 100 : 8)));
         for (char& c : text)
-            if (random->below(4) == 0) c = static_cast<char>(random->below(256));
+            if (random->below(is_long ? 100 : 4) == 0) c = static_cast<char>(random->below(256));
         if (random->below(4) == 0) text += '=';
         const result<std::string> careful = from_base64url(text);
         std::string quick;
