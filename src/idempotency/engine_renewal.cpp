@@ -14,6 +14,8 @@ constexpr std::chrono::seconds sleep_max{1};
 constexpr std::chrono::milliseconds sleep_min{10};
 constexpr std::chrono::seconds store_timeout{2};
 constexpr std::size_t batch_max = 128;
+// Of outcomes that stand in claims.
+constexpr std::size_t batch_bytes_max = 4UL * 1024 * 1024;
 
 class flag_while_alive {
  public:
@@ -63,10 +65,13 @@ steady_time engine::next_renewal() const {
 std::vector<claim_handle> engine::due_claims() {
     const steady_time now = clock_.steady_now();
     std::vector<claim_handle> due;
+    std::size_t bytes = 0;
     for (held_claim* claim : held_) {
-        if (due.size() == batch_max) break;
+        if (due.size() == batch_max || bytes > batch_bytes_max) break;
         if (claim->renew_at_ > now) continue;
         claim->renew_at_ = now + claim->request_.lease / 10;
+        const std::optional<outcome>& standing = claim->record_.result;
+        if (standing && standing->body) bytes += standing->body->size();
         due.push_back(claim->shared_from_this());
     }
     return due;

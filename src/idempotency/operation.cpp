@@ -137,6 +137,11 @@ task<std::size_t> forget_answers(store::store& in, clock& time, std::string subj
                 writes.emplace_back(store::erase{page->keys[i], stored->version});
                 continue;
             }
+            if (read->state == record_state::claimed && read->result) {
+                // Whoever is about to replace it would put it back: it holds no claim any more.
+                read->state = record_state::done;
+                read->epoch += 1;
+            }
             if (read->result) {
                 read->result->header.clear();
                 read->result->origin.clear();

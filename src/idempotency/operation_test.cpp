@@ -105,5 +105,19 @@ TEST_F(Operation, AnswersAreForgottenButNotThatTheKeyWasUsed) {
     EXPECT_EQ(*run(forget_answers(*store_, clock_, "alice", soon())), 0U);
 }
 
+TEST_F(Operation, AnAnswerThatWasForgottenIsNotPutBackByWhoWasAboutToReplaceIt) {
+    run(engine_.finish(claim("a"), answer(), soon())).value();
+    claim_request again = request("a");
+    again.replaces = 1;
+    const claim_handle replacing = run(engine_.claim(again, soon()))->claim;
+    ASSERT_TRUE(replacing && replacing->replaces());
+    EXPECT_EQ(*run(forget_answers(*store_, clock_, "alice", soon())), 1U);
+    EXPECT_FALSE(look("a")->has_body);
+    EXPECT_TRUE(run(engine_.leave_standing(replacing, soon())).has_error());
+    EXPECT_FALSE(look("a")->has_body);
+    EXPECT_EQ(retry("a"), verdict::done) << "it is not run again";
+    EXPECT_EQ(*run(forget_answers(*store_, clock_, "alice", soon())), 0U);
+}
+
 }  // namespace
 }  // namespace lethe::idempotency

@@ -157,10 +157,11 @@ TEST_F(SessionRetryKeyed, WhatOnlyDoesNotFitMayFitAgainAndIsNotSentAgain) {
     serve_keyed(0);
     upstream.answer = [this](http::exchange& x) {
         if (sent++ == 0) {
-            const auto mine = upstream.answer;
-            serve({patch_field(R"({"cart":{"count":[]}})", "merge")});
-            send();
-            upstream.answer = mine;
+            SessionRetryKeyed& world = *this;  // serve() puts another answer in this one's place
+            const auto mine = world.upstream.answer;
+            world.serve({patch_field(R"({"cart":{"count":[]}})", "merge")});
+            world.send();
+            world.upstream.answer = mine;
         }
         x.response.status = 200;
         const auto field = patch_field(R"([{"op":"inc","path":"/cart/count"}])", "ops");

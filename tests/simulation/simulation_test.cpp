@@ -59,7 +59,7 @@ struct what_is_planted {
 // Each planted bug, within so many seeds, by the promise that it breaks; and again from what the
 // failure prints.
 TEST_F(Simulation, EachPlantedBugIsFound) {
-    constexpr std::uint64_t seeds_max = 5000;
+    constexpr std::uint64_t seeds_max = 3000;
     const std::vector<what_is_planted> all = {
         {planted::lapsed_is_free, {"one forward for a key while its record lives"}},
         {planted::unchecked_finish, {"fencing"}},
