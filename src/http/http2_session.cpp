@@ -339,8 +339,7 @@ void http2_session::answer(std::int32_t id, int status, std::span<const field_li
     std::array<char, 3> digits{};
     std::to_chars(digits.data(), digits.data() + digits.size(), status);
     lines.clear();
-    lines.push_back(
-        name_value(":status", {digits.data(), digits.size()}, NGHTTP2_NV_FLAG_NONE));
+    lines.push_back(name_value(":status", {digits.data(), digits.size()}, NGHTTP2_NV_FLAG_NONE));
     for (const field_line& one : fields)
         // A cookie that others set is nothing to compress one's guesses against (RFC 7541 7.1.3).
         lines.push_back(name_value(

@@ -178,8 +178,7 @@ void begin_serving(const std::shared_ptr<server::impl>& in, net::stream stream, 
         .add(std::make_unique<server_connection>(
             in->worker, std::move(stream),
             server_connection_state{in->settings, in->end_of_way, in->observer, in->draining,
-                                    in->at_doors, std::move(opening),
-                                    by.options.http2},
+                                    in->at_doors, std::move(opening), by.options.http2},
             *in))
         .begin();
 }

@@ -308,7 +308,6 @@ task<server_connection::after> server_connection::serve_one() {
         if (refused.has_error()) co_return refused.error();
         co_return after::end;
     }
-
     if (state_.http2 && *head == http2_begin) co_return after::http2;
     framing_ = {};
     const result<> parsed = parse_request_head(*head, state_.settings->head, x.request, framing_);
