@@ -59,6 +59,8 @@ class held_claim : public std::enable_shared_from_this<held_claim> {
     [[nodiscard]] const claim_request& request() const noexcept { return request_; }
     // What it was claimed over is an outcome: that stands unless finish() replaces it.
     [[nodiscard]] bool replaces() const noexcept { return record_.made_at != 0; }
+    // Of that outcome. Precondition: replaces().
+    [[nodiscard]] int standing_status() const noexcept { return record_.result->status; }
     // Somebody who knows says that it has not run.
     void has_not_run() noexcept { taken_over_ = false; }
     // When others will take the outcome for unknown.

@@ -384,7 +384,7 @@ task<> filter::forward(http::exchange& x, http::next rest, claim_handle claim) {
     if (rule == answer_rule::unknown && may_send_again(x, claim))
         co_return co_await send_again(x, rest, std::move(claim));
     strip_own_fields(x.response);
-    if (claim->replaces() && rule != answer_rule::store) {
+    if (claim->replaces() && !(rule == answer_rule::store && may_replace(x, claim))) {
         const auto closed = co_await close_unknown(closing_, std::move(claim));
         if (closed.has_error()) co_return closed.error();
         co_return result<>{};

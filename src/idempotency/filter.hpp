@@ -90,6 +90,7 @@ class filter final : public http::filter {
     [[nodiscard]] task<> keep(http::exchange& x, claim_handle claim);
     // filter_replacing.cpp: an outcome whose session change met a conflict may be replaced.
     [[nodiscard]] bool may_be_replaced(const http::exchange& x) const noexcept;
+    [[nodiscard]] static bool may_replace(const http::exchange& x, const claim_handle& claim);
     [[nodiscard]] task<> replace(http::exchange& x, http::next rest, admission admitted);
     [[nodiscard]] task<> keep_instead(http::exchange& x, claim_handle claim);
     [[nodiscard]] task<> release(http::exchange& x, claim_handle claim);

@@ -14,6 +14,12 @@ bool filter::may_be_replaced(const http::exchange& x) const noexcept {
     return options_.backend_dedups || http::is_idempotent(x.request.method);
 }
 
+// What was done is not undone by a service that refuses to do it again: "there is that order".
+bool filter::may_replace(const http::exchange& x, const claim_handle& claim) {
+    constexpr int refusals_from = 400;
+    return x.response.status < refusals_from || claim->standing_status() >= refusals_from;
+}
+
 task<> filter::replace(http::exchange& x, http::next rest, admission admitted) {
     switch (admitted.what) {
         case verdict::claimed: co_return co_await forward(x, rest, std::move(admitted.claim));

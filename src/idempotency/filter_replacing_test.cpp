@@ -81,6 +81,8 @@ TEST_F(Replacing, WhatBringsNoFullAnswerLeavesTheOutcomeAsItIs) {
                     return http::body_ptr(new piecewise_body({"half"}, true));
                 };
                 return true;
+            case 8: service_.status = 409; return true;
+            case 9: service_.status = 500; return true;
             default: return false;
         }
     };

@@ -145,7 +145,7 @@ TEST_P(sessions, ConflictRetry) {
 // what it answered last is the outcome. While it is asked again the gateway is killed.
 TEST_P(sessions, ConflictRetryKeyed) {
     start(with_session("prefix: /again", "read: [cart], write: [cart], on_conflict: retry",
-                       "    idempotency: {backend: dedups, lease: 1s}\n") +
+                       "    idempotency: {backend: dedups, lease: 3s}\n") +
           cart_route());
     client user(gateway_->port);
     service_.answer(merging(R"({"cart":{"count":1}})"));
@@ -173,11 +173,11 @@ TEST_P(sessions, ConflictRetryKeyed) {
     EXPECT_EQ(user.get("/other").status, 200);
     late.open();
     EXPECT_FALSE(pending.answer().complete());
-    EXPECT_EQ(gateway_->running().wait(5s), 128 + SIGKILL);
+    EXPECT_EQ(gateway_->running().wait(30s), 128 + SIGKILL);
     ASSERT_TRUE(gateway_->start());
     // Until the dead one's lease is over.
     http_answer done = post();
-    for (int i = 0; i < 100 && slug_of(done) == "request-in-progress"; ++i) {
+    for (int i = 0; i < 300 && slug_of(done) == "request-in-progress"; ++i) {
         std::this_thread::sleep_for(100ms);
         done = post();
     }
