@@ -91,8 +91,14 @@ void http2_connection::remove(http2_stream& one) {
 
 task<> http2_connection::serve(http2_connection& self, http2_stream& one) {
     const result<> served = co_await one.serve();
+    one.end_serving();
     if (one.is_closed()) self.remove(one);
-    if (self.over_ && self.streams_.empty() && self.ended_.waiting()) self.ended_.resume();
+    // What is left to send may be what ends the stream; the connection ends with run(), which may
+    // go on in the last call here.
+    if (!self.over_)
+        self.send_soon();
+    else if (self.streams_.empty() && self.ended_.waiting())
+        self.ended_.resume();
     co_return served;
 }
 

@@ -232,10 +232,7 @@ task<> http2_stream::send_answer() {
 task<> http2_stream::serve() {
     exchange_observer* const observer = owner_.state().observer;
     http2_session& session = owner_.session();
-    if (closed_) {  // it came and went with the same bytes
-        serving_ = false;
-        co_return LETHE_ERR(errc::truncated);
-    }
+    if (closed_) co_return LETHE_ERR(errc::truncated);  // it came and went with the same bytes
     const result<> handled = co_await handle();
     result<> sent = handled;
     if (handled.has_value()) {
@@ -259,8 +256,6 @@ task<> http2_stream::serve() {
                                             : http2_reset::internal_error);
     }
     session.consume(id_, arrived_.size() + reading_.size(), !closed_);
-    serving_ = false;
-    owner_.send_soon();
     co_return sent;
 }
 

@@ -30,8 +30,10 @@ class http2_stream final : public http2_session::stream, private net::timer {
 
     // From the complete head to the end of the answer.
     [[nodiscard]] task<> serve();
-    // serve() will be called or was, and has not ended.
+    // serve() will be called or was, and end_serving() was not.
     [[nodiscard]] bool serving() const noexcept { return serving_; }
+    // Behind serve(): from here on the session's closed() is the end of the stream.
+    void end_serving() noexcept { serving_ = false; }
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
 
     // What the session put out was handed to the kernel.
