@@ -98,6 +98,7 @@ lethe_gateway::lethe_gateway(const ports& upstreams) {
         // No decision of time on a machine that is busy with other things.
         options.server.header_timeout = 60s;
         options.server.body_timeout = 60s;
+        options.door.http2 = false;  // what is read as HTTP/1.1 is the question
         proxies_.push_back(std::make_unique<proxy>(std::move(options)));
         ports_.push_back(proxies_.back()->port());
     }

@@ -2,6 +2,7 @@
 #include "store/redis/far_index.hpp"
 #include "store/redis/slots.hpp"
 #include "store/redis/test_store.hpp"
+#include "support/redis_replication.hpp"
 #include "support/servers.hpp"
 
 #include <gtest/gtest.h>
@@ -385,7 +386,7 @@ TEST(RedisClusterFailover, ANodeThatDiesIsReplacedAndNothingAnsweredIsLost) {
         many.push_back(put{"k" + std::to_string(i), "v", 1h, anything{}, "ivan"});
     ASSERT_TRUE(store.worker().run(store->batch(many, used_store::soon())).has_value());
     for (std::size_t i = 0; i < redis_cluster::primaries; ++i)
-        must(all.node(i), {"WAIT", "1", "5000"});
+        ASSERT_TRUE(test::wait_until_replicated(all.node(i)));
     const std::size_t dead = all.primary_of(all.slot_of("lethe:r:k0"));
     all.node(dead).kill_now();
     ASSERT_TRUE(wait_for(

@@ -2,6 +2,7 @@
 #include "store/open.hpp"
 #include "store/redis/test_store.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/redis_replication.hpp"
 #include "support/servers.hpp"
 
 #include <gtest/gtest.h>
@@ -406,7 +407,7 @@ TEST(RedisSentinel, AFailoverIsFollowed) {
     used_store store(all.url());
     const result<answer> first = store.put_in("k", "v", "alice");
     ASSERT_TRUE(first.has_value()) << describe(first.error());
-    must(all.first(), {"WAIT", "1", "5000"});
+    ASSERT_TRUE(test::wait_until_replicated(all.first()));
     all.first().kill_now();
     // Unavailable or unknown until the other has taken over, then as if nothing had been.
     ASSERT_TRUE(wait_for(
@@ -430,7 +431,7 @@ TEST(RedisSentinel, AFrozenPrimaryIsLeftForTheOneThatTookOver) {
     test::redis_sentinels all;
     used_store store(all.url());
     ASSERT_TRUE(store.put_in("k", "v").has_value());
-    must(all.first(), {"WAIT", "1", "5000"});
+    ASSERT_TRUE(test::wait_until_replicated(all.first()));
     all.first().freeze();
     // Its connection stays open and silent: the sentinels tell.
     EXPECT_TRUE(wait_for(
