@@ -92,9 +92,9 @@ const execution& shop::change_anew(const execution& of, const arrival& to) {
 const execution& shop::tell(const execution& of, const arrival& to) {
     time_.note("service.tells", {{"execution", of.number}, {"delivery", to.delivery}});
     const bool whole = to.pseudonym == of.pseudonym && (!to.asks || of.number % 2 == 0);
+    const bool says_version = !to.asks && of.changes_session && of.number % 2 == 0;
     // Executions live as long as the shop.
     // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter)
-    const bool says_version = !to.asks && of.changes_session && of.number % 2 == 0;
     if (whole && !says_version && (!to.asks || of.status == 200)) return of;
     execution& out = told_.emplace_back(of);
     if (whole && says_version && !of.version.empty())
