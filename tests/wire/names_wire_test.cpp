@@ -193,6 +193,12 @@ TEST_F(NamesWire, HealthIsAskedOfEachAddressByItsName) {
         o.health = upstream::health_options{.interval = 100ms, .unhealthy_after = 1};
     };
     proxy gateway(std::move(options));
+    EXPECT_TRUE(wait_for(
+        [&] {
+            const std::scoped_lock lock(mutex);
+            return !hosts.empty();
+        },
+        20s));
     EXPECT_TRUE(wait_for([&] { return answers(gateway.port()) == "1"; }, 20s));
     const std::scoped_lock lock(mutex);
     EXPECT_EQ(hosts, (std::set<std::string>{"Host: shop.test:" + std::to_string(first.port())}));
