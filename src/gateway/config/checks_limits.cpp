@@ -13,7 +13,8 @@ void check_limit(const configuration& of, const route_options& route, const limi
     using limits::client_rule;
     if (one.pace.count > 0) {
         const limits::pace pace = limits::make_pace(one);
-        if (pace.interval > limits::depth_max / pace.burst)
+        // Not of the product, which may be beyond any number; not in hours, of which there are few.
+        if (pace.interval > std::chrono::nanoseconds(limits::depth_max) / pace.burst)
             with.fail_later(path + ".burst", "takes longer than 30 days to come back at this rate",
                             "expected a smaller burst or a higher rate");
     }

@@ -48,6 +48,14 @@ TEST(LimitsConfig, RatesHaveFourUnits) {
             << wrong;
 }
 
+TEST(LimitsConfig, ABurstMayBeLargeWhereTheRateIsHigh) {
+    for (const char* list : {"[{rate: 5000/s}]", "[{rate: 100000/s, burst: 1000000}]",
+                             "[{rate: 5000/h, burst: 1000}]", "[{rate: 1/d, burst: 30}]"}) {
+        const outcome got = parse_limits(list);
+        EXPECT_TRUE(got.made) << list << ": " << got.text;
+    }
+}
+
 TEST(LimitsConfig, WhatCannotHoldIsRefused) {
     const std::pair<const char*, const char*> all[] = {
         {"[{burst: 5}]", "rate: is missing"},
@@ -55,6 +63,7 @@ TEST(LimitsConfig, WhatCannotHoldIsRefused) {
         {"[{rate: 1/s, by: caller}]", "expected authenticate on this route"},
         {"[{rate: 1/s, by: session}]", "expected session on this route"},
         {"[{rate: 1/d, burst: 100}]", "longer than 30 days"},
+        {"[{rate: 1/d, burst: 1000000}]", "longer than 30 days"},
         {"[{rate: 1/s, store: nowhere}]", "there is no store called"},
         {"[{rate: 1/s}, {rate: 5/h}]", "limits[0] is called \"address\" already"},
         {"[{rate: 1/s, burst: 0}]", "out of range"},
