@@ -114,7 +114,7 @@ class http2_session {
     // Frames that bring nothing cost a point, some more; those that bring something and time give
     // points back. Whoever has none left is sent away.
     void charge(std::uint32_t points) noexcept;
-    void credit() noexcept;
+    void credit(std::uint32_t points) noexcept;
 
     http2_limits limits_;
     streams& user_;

@@ -81,6 +81,22 @@ TEST_F(Http2Hostile, WindowUpdateFlood) {
     expect_sent_away(to_bytes({frame_type::window_update, 0, 0, number32(1)}), 5'000);
 }
 
+TEST_F(Http2Hostile, AReaderOfAFewBytesAtATimeIsSentAway) {
+    scripted_origin large([](raw_socket& connection) {
+        connection.read_until("\r\n\r\n");
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" +
+                        std::string(100'000, 'x'));
+        connection.read_all();
+    });
+    proxy gateway({.replicas = {large.port()}});
+    http2_peer client(gateway.port(), 10);
+    const std::uint32_t stream = client.request(get("/"));
+    const auto end = client.goaway();
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->code, enhance_your_calm);
+    EXPECT_LT(client.so_far(stream).body.size(), 20'000U);
+}
+
 TEST_F(Http2Hostile, EmptyDataFlood) {
     http2_peer client(gateway_.port());
     const std::uint32_t stream = client.request(post("/"), false);

@@ -178,6 +178,22 @@ TEST(Http2Wire, LargeBodiesFlowBothWaysWithinTheWindows) {
     EXPECT_TRUE(answer.body == sent);
 }
 
+TEST(Http2Wire, EachPieceOfAnAnswerMayBeAnsweredByWindowUpdates) {
+    // 1,500 pieces: far more updates than a client has to spare.
+    constexpr std::size_t size = 1'500'000;
+    scripted_origin origin([](raw_socket& connection) {
+        connection.read_until("\r\n\r\n");
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+                        std::string(size, 'x'));
+        connection.read_all();
+    });
+    proxy gateway({.replicas = {origin.port()}});
+    http2_peer client(gateway.port(), 1'000);
+    const http2_answer& answer = client.answer(client.request(get("/")));
+    ASSERT_TRUE(answer.complete);
+    EXPECT_EQ(answer.body.size(), size);
+}
+
 TEST(Http2Wire, AnUnreadBodyStopsAtItsWindow) {
     gated_origin origin;
     proxy gateway({.replicas = {origin.port()}});
