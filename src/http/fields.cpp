@@ -116,20 +116,4 @@ void drop_fields_named_by_connection(fields& header) {
     });
 }
 
-std::optional<std::string_view> find_cookie(const fields& request, std::string_view name) {
-    for (const field_line& line : request) {
-        if (line.id != field_id::cookie) continue;
-        std::string_view rest = line.value;
-        while (!rest.empty()) {
-            const std::size_t end = std::min(rest.find(';'), rest.size());
-            const std::string_view pair = trim(rest.substr(0, end));
-            rest.remove_prefix(end < rest.size() ? end + 1 : end);
-            const std::size_t equals = pair.find('=');
-            if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
-            return pair.substr(equals + 1);
-        }
-    }
-    return std::nullopt;
-}
-
 }  // namespace lethe::http

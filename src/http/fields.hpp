@@ -88,10 +88,6 @@ void for_each_list_member(std::string_view list, Visit visit);
 // that nobody can name a field that a filter will set.
 void drop_fields_named_by_connection(fields& header);
 
-// "name=value" pairs of all Cookie lines; the value of the first cookie of that name, as sent.
-[[nodiscard]] std::optional<std::string_view> find_cookie(const fields& request,
-                                                          std::string_view name);
-
 template <class Visit>
 void for_each_list_member(std::string_view list, Visit visit) {
     while (!list.empty()) {

@@ -72,10 +72,6 @@ http2_session::stream* http2_connection::open(std::int32_t id) {
     return streams_.back().get();
 }
 
-void http2_connection::forget(http2_stream& one) {
-    remove(one);
-}
-
 void http2_connection::remove(http2_stream& one) {
     std::erase(begun_, &one);
     std::erase(awake_, &one);

@@ -49,7 +49,7 @@ class http2_connection final : private http2_session::streams, private net::time
     // Some of its answer is in what is written next.
     void tell_when_written(http2_stream& one) { sent_.push_back(&one); }
     // The session knows it no more.
-    void forget(http2_stream& one);
+    void remove(http2_stream& one);
 
  private:
     http2_session::stream* open(std::int32_t id) override;
@@ -64,7 +64,6 @@ class http2_connection final : private http2_session::streams, private net::time
     // How many bytes.
     [[nodiscard]] task<std::size_t> write_output();
     [[nodiscard]] static task<> serve(http2_connection& self, http2_stream& one);
-    void remove(http2_stream& one);
 
     net::worker& worker_;
     net::stream& stream_;

@@ -68,7 +68,7 @@ void http2_stream::closed() {
     if (serving_)
         wake_later();
     else
-        owner_.forget(*this);
+        owner_.remove(*this);
 }
 
 void http2_stream::wake_later() {

@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "base/json.hpp"
 #include "http/body.hpp"
+#include "http/cookies.hpp"
 #include "http/errors.hpp"
 #include "http/fields.hpp"
 #include "http/message.hpp"
@@ -165,6 +166,17 @@ TEST_F(Fields, TheFirstCookieOfANameCounts) {
     EXPECT_EQ(find_cookie(header, "A"), std::nullopt) << "names are case-sensitive";
     EXPECT_EQ(find_cookie(header, "bad"), std::nullopt);
     EXPECT_EQ(find_cookie(header, ""), std::nullopt);
+}
+
+TEST_F(Fields, CookiesAreLeftOutByNameWhateverTheirSpaces) {
+    header.append_borrowed("Cookie", ";a=1;; b = 2 ;lone; c=3=3;");
+    header.append_borrowed("cookie", "b=4; B=5");
+    const auto without = [&](std::string_view name) {
+        return cookies_without(header, [name](std::string_view one) { return one == name; });
+    };
+    EXPECT_EQ(without("b"), "a=1; lone; c=3=3; B=5");
+    EXPECT_EQ(without("lone"), "a=1; b = 2; c=3=3; b=4; B=5");
+    EXPECT_EQ(cookies_without(header, [](std::string_view) { return true; }), "");
 }
 
 // --- methods

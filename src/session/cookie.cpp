@@ -1,16 +1,13 @@
 #include "session/cookie.hpp"
 
 #include "base/bytes.hpp"
+#include "http/cookies.hpp"
 
 #include <algorithm>
 #include <string>
 
 namespace lethe::session::detail {
 namespace {
-
-std::string_view name_of(std::string_view pair) {
-    return trim(pair.substr(0, std::min(pair.find('='), pair.size())));
-}
 
 constexpr std::array<std::string_view, cookies_max> suffixes = {"", "-1", "-2"};
 constexpr std::string_view forget = "; Max-Age=0";
@@ -21,21 +18,6 @@ void add_cookie(http::exchange& x, const settings& options, std::size_t place,
     x.response.header.append_borrowed(
         "Set-Cookie", x.memory().concat({options.cookie_name, suffixes[place], "=", value,
                                          "; Path=/", secure, "; HttpOnly; SameSite=Lax", more}));
-}
-
-// Calls `visit` with each pair of the Cookie fields.
-template <class Visit>
-void for_each_pair(const http::fields& request, Visit visit) {
-    for (const http::field_line& line : request) {
-        if (line.id != http::field_id::cookie) continue;
-        std::string_view rest = line.value;
-        while (!rest.empty()) {
-            const std::size_t end = std::min(rest.find(';'), rest.size());
-            const std::string_view pair = trim(rest.substr(0, end));
-            rest.remove_prefix(end < rest.size() ? end + 1 : end);
-            if (!pair.empty()) visit(pair);
-        }
-    }
 }
 
 // An answer with a session's cookie is for one caller (RFC 9111 section 7.3).
@@ -60,7 +42,7 @@ std::size_t place_of_cookie(std::string_view cookie, std::string_view name) noex
 
 found_cookies find_cookies(const http::fields& request, std::string_view name) {
     found_cookies out;
-    for_each_pair(request, [&](std::string_view pair) {
+    http::for_each_cookie(request, [&](std::string_view pair) {
         const std::size_t equals = pair.find('=');
         if (equals == std::string_view::npos) return;
         const std::size_t place = place_of_cookie(pair.substr(0, equals), name);
@@ -70,17 +52,14 @@ found_cookies find_cookies(const http::fields& request, std::string_view name) {
 }
 
 void remove_cookie(http::fields& request, std::string_view name) {
+    const auto is_ours = [name](std::string_view cookie) {
+        return place_of_cookie(cookie, name) < cookies_max;
+    };
     bool found = false;
-    for_each_pair(request, [&](std::string_view pair) {
-        found |= place_of_cookie(name_of(pair), name) < cookies_max;
-    });
+    http::for_each_cookie(
+        request, [&](std::string_view pair) { found |= is_ours(http::cookie_name(pair)); });
     if (!found) return;
-    std::string kept;
-    for_each_pair(request, [&](std::string_view pair) {
-        if (place_of_cookie(name_of(pair), name) < cookies_max) return;
-        if (!kept.empty()) kept += "; ";
-        kept += pair;
-    });
+    const std::string kept = http::cookies_without(request, is_ours);
     request.remove(http::field_id::cookie);
     if (!kept.empty()) request.add("Cookie", kept);
 }
@@ -113,8 +92,8 @@ void set_cookies(http::exchange& x, const settings& options, const std::vector<s
 void drop_set_cookie(http::fields& response, std::string_view name) {
     response.remove_if([name](const http::field_line& line) {
         return line.id == http::field_id::set_cookie &&
-               place_of_cookie(name_of(line.value.substr(0, line.value.find(';'))), name) <
-                   cookies_max;
+               place_of_cookie(http::cookie_name(line.value.substr(0, line.value.find(';'))),
+                               name) < cookies_max;
     });
 }
 

@@ -1,6 +1,7 @@
 #include "session/filter.hpp"
 
 #include "base/log.hpp"
+#include "http/cookies.hpp"
 #include "http/problems.hpp"
 #include "session/answers.hpp"
 #include "session/cookie.hpp"

@@ -2,6 +2,7 @@
 
 #include "base/base64.hpp"
 #include "base/bytes.hpp"
+#include "http/cookies.hpp"
 
 #include <sodium.h>
 

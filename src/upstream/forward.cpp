@@ -1,6 +1,7 @@
 #include "upstream/forward.hpp"
 
 #include "base/bytes.hpp"
+#include "http/cookies.hpp"
 #include "http/writer.hpp"
 
 #include <algorithm>
@@ -82,19 +83,8 @@ void append_framing(http::head_text& out, const http::exchange& x) {
 }
 
 void append_other_cookies(http::head_text& out, const http::fields& header, std::string_view own) {
-    std::string kept;
-    for (const field_line& line : header) {
-        if (line.id != field_id::cookie) continue;
-        std::string_view rest = line.value;
-        while (!rest.empty()) {
-            const std::size_t end = std::min(rest.find(';'), rest.size());
-            const std::string_view pair = trim(rest.substr(0, end));
-            rest.remove_prefix(end < rest.size() ? end + 1 : end);
-            if (pair.empty() || trim(pair.substr(0, pair.find('='))) == own) continue;
-            if (!kept.empty()) kept += "; ";
-            kept += pair;
-        }
-    }
+    const std::string kept =
+        http::cookies_without(header, [own](std::string_view cookie) { return cookie == own; });
     if (!kept.empty()) http::append_field(out, "Cookie", kept);
 }
 
