@@ -24,7 +24,7 @@ enum class service_errc {
     no_pool,
     // A field that lethe sets is not what lethe writes.
     malformed_field,
-    // The session is too large for a field and has to be fetched from Lethe-Session-Url.
+    // The session is too large for a field: request::fetch_session() gets it.
     session_elsewhere,
     // There is nothing at that place of the session.
     no_value,
@@ -32,6 +32,21 @@ enum class service_errc {
     wrong_type,
     // Not JSON, or too deep, too large, or with a member twice.
     malformed_json,
+
+    // --- of sessions that are read and changed by URL
+    // The request came without a Lethe-Session-Url.
+    no_session_url,
+    // The session has ended, or the request's time has.
+    session_gone,
+    // Others have changed it meanwhile. Nothing was changed.
+    session_conflict,
+    // lethe does not make such a change: a slot that the route does not write, a value that does
+    // not fit, too much. Nothing was changed.
+    session_refused,
+    // The gateway, or its store, does not answer. Nothing was changed.
+    session_away,
+    // The answer was lost: it may be that the session was changed.
+    session_unknown,
 };
 [[nodiscard]] boost::system::error_code make_error_code(service_errc e) noexcept;
 

@@ -5,6 +5,8 @@
 #include "lethe/json.hpp"
 #include "lethe/session.hpp"
 
+#include <boost/asio/awaitable.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,6 +51,21 @@ class request {
     // where it is read: service_errc::malformed_field, service_errc::session_elsewhere. Decoded
     // anew at each call.
     [[nodiscard]] session_view session() const;
+    // The same wherever the session is: where the request has a Lethe-Session-Url
+    // (docs/sessions.md), asked for there, as it is now; else session(). Errors are met where the
+    // view is read; besides the above session_gone, session_away. Await in the handler's own
+    // coroutine.
+    [[nodiscard]] boost::asio::awaitable<session_view> fetch_session() const;
+    // Changes the session at Lethe-Session-Url now, whatever the handler answers; also by more than
+    // fits into an answer's field. The session's new version. Errors: no_session_url,
+    // session_gone, session_conflict, session_refused, session_away, session_unknown.
+    using changed_session = boost::asio::awaitable<boost::system::result<std::uint64_t>>;
+    [[nodiscard]] changed_session change_session(const lethe::session_change& change,
+                                                 session_change_options options = {}) const;
+    [[nodiscard]] changed_session change_session(const session_merge& change,
+                                                 session_change_options options = {}) const;
+    [[nodiscard]] changed_session change_session(const session_patch& change,
+                                                 session_change_options options = {}) const;
     // The body as JSON. Errors: service_errc::malformed_json; wrong_type where it is no T.
     template <class T = json_value>
     [[nodiscard]] boost::system::result<T> json() const {
@@ -66,6 +83,10 @@ class request {
 
  private:
     friend struct internal::request_access;
+
+    [[nodiscard]] changed_session change_by_url(std::string_view media_type, std::string json,
+                                                session_change_options options) const;
+
     const internal::request_data* data_;
 };
 

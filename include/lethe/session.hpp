@@ -148,5 +148,19 @@ enum class session_condition {
     any,      // always
 };
 
+namespace internal {
+// The value of Lethe-Session-If.
+std::string_view word_of(session_condition condition) noexcept;
+}  // namespace internal
+
+// A change that is made at once, by URL (request::change_session).
+struct session_change_options {
+    session_condition condition = session_condition::slots;
+    // Names the change among those that the handler makes. With it a keyed request that is run
+    // again makes the change once in its session (for `sessions.operation_memory`); without it,
+    // or without an Idempotency-Key, each time anew.
+    std::string_view step = {};
+};
+
 }  // namespace v1
 }  // namespace lethe

@@ -27,6 +27,18 @@ boost::system::error_code make_error_code(service_errc e) noexcept {
         {static_cast<int>(service_errc::wrong_type), "the value is of another type",
          condition::malformed},
         {static_cast<int>(service_errc::malformed_json), "not JSON", condition::malformed},
+        {static_cast<int>(service_errc::no_session_url), "the request has no Lethe-Session-Url",
+         condition::not_found},
+        {static_cast<int>(service_errc::session_gone), "the session has ended",
+         condition::not_found},
+        {static_cast<int>(service_errc::session_conflict), "others have changed the session",
+         condition::conflict},
+        {static_cast<int>(service_errc::session_refused), "the session cannot be changed so",
+         condition::denied},
+        {static_cast<int>(service_errc::session_away), "the session cannot be reached now",
+         condition::unavailable},
+        {static_cast<int>(service_errc::session_unknown),
+         "it is not known whether the session was changed", condition::outcome_unknown},
     };
     static const table_category category{"lethe.service", rows};
     return {static_cast<int>(e), category};

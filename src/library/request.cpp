@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "http/structured.hpp"
 #include "library/request_data.hpp"
+#include "library/session_url.hpp"
 
 #include <charconv>
 
@@ -98,6 +99,42 @@ std::uint64_t read_number(std::string_view text) {
 session_view request::session() const {
     return {read_session(*this, data_->exchange.request.header),
             read_number(header("Lethe-Session-Version").value_or(""))};
+}
+
+boost::asio::awaitable<session_view> request::fetch_session() const {
+    const std::optional<std::string_view> url = header("Lethe-Session-Url");
+    if (!url) co_return session();
+    const result<library::session_read> got = co_await library::read_session(data_->worker, *url);
+    if (got.has_error()) co_return session_view(got.error(), 0);
+    result<json_value> slots = json_value::parse(got->json);
+    if (slots.has_error()) slots = make_error_code(service_errc::malformed_field);
+    co_return session_view(std::move(slots), got->version);
+}
+
+// Plain, so that views of the caller's are used up before it awaits.
+request::changed_session request::change_by_url(std::string_view media_type, std::string json,
+                                                session_change_options options) const {
+    library::session_order what{.media_type = media_type,
+                                .body = std::move(json),
+                                .condition = internal::word_of(options.condition)};
+    const std::string key = idempotency_key();
+    if (!key.empty() && !options.step.empty())
+        what.key = to_hex(sha256_of_parts({key, options.step}));
+    return library::change_session(data_->worker, header("Lethe-Session-Url").value_or(""),
+                                   std::move(what));
+}
+
+request::changed_session request::change_session(const lethe::session_change& change,
+                                                 session_change_options options) const {
+    return change_by_url("application/lethe-ops+json", change.to_json(), options);
+}
+request::changed_session request::change_session(const session_merge& change,
+                                                 session_change_options options) const {
+    return change_by_url("application/merge-patch+json", change.to_json(), options);
+}
+request::changed_session request::change_session(const session_patch& change,
+                                                 session_change_options options) const {
+    return change_by_url("application/json-patch+json", change.to_json(), options);
 }
 
 std::string request::session_id() const {

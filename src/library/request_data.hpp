@@ -3,6 +3,7 @@
 
 #include "http/exchange.hpp"
 #include "lethe/request.hpp"
+#include "net/worker.hpp"
 
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ namespace internal {
 // Lives as long as the handler's coroutine.
 struct request_data {
     http::exchange& exchange;
+    net::worker& worker;
     std::string body = {};
     // The pattern's names (views of the route) and what stood in their places, decoded.
     std::vector<std::pair<std::string_view, std::string>> path_parameters = {};

@@ -74,12 +74,7 @@ response& response::change_session(const session_patch& change) {
 }
 
 response& response::change_session_if(session_condition condition) {
-    switch (condition) {
-        case session_condition::slots: return set("Lethe-Session-If", "slots");
-        case session_condition::version: return set("Lethe-Session-If", "version");
-        case session_condition::any: return set("Lethe-Session-If", "any");
-    }
-    return *this;
+    return set("Lethe-Session-If", internal::word_of(condition));
 }
 
 response& response::regenerate_session() {

@@ -24,10 +24,12 @@ constexpr milliseconds drain_time_min{200};
 
 // One event loop with its end of the listening address.
 struct service_worker {
-    service_worker(unsigned index, const http::server_settings& settings, http::handler& end)
-        : worker(index), server(worker, settings, end) {}
+    service_worker(unsigned index, const http::server_settings& settings,
+                   const library::service_rules& rules)
+        : worker(index), end(rules, worker), server(worker, settings, end) {}
 
     net::worker worker;
+    library::service_handler end;
     http::server server;
     std::atomic<bool> drained{false};
 };
@@ -56,7 +58,7 @@ struct service::parts {
 
     using worker_list = std::vector<std::unique_ptr<service_worker>>;
     result<> make_workers(worker_list& into, const http::server_settings& settings,
-                          http::handler& end, library::blocking_pool& pool);
+                          library::blocking_pool& pool);
     void drain(worker_list& workers);
 };
 
@@ -104,11 +106,11 @@ std::uint16_t service::port() const noexcept {
 }
 
 result<> service::parts::make_workers(worker_list& into, const http::server_settings& settings,
-                                      http::handler& end, library::blocking_pool& pool) {
+                                      library::blocking_pool& pool) {
     LETHE_TRY(net::listening_socket at, net::open_listening({options.address, options.port}));
     for (unsigned i = 0; i < count_workers(options.workers); ++i) {
         service_worker& made =
-            *into.emplace_back(std::make_unique<service_worker>(i, settings, end));
+            *into.emplace_back(std::make_unique<service_worker>(i, settings, rules));
         library::attach_pool(made.worker, pool);
         const result<> listening = made.server.listen(at);
         if (listening.has_error()) return listening;
@@ -145,12 +147,11 @@ boost::system::result<void> service::run() {
     http::server_settings settings;
     settings.body_bytes_max = in.options.body_bytes_max;
     in.rules.body_bytes_max = in.options.body_bytes_max;
-    library::service_handler end(in.rules);
 
     // Destroyed in the opposite order: workers first, then the pool their coroutines wait for.
     library::blocking_pool pool(in.options.blocking_threads, in.options.blocking_queue_max);
     parts::worker_list workers;
-    const result<> made = in.make_workers(workers, settings, end, pool);
+    const result<> made = in.make_workers(workers, settings, pool);
     if (made.has_error()) {
         log::error("library.cannot_listen", {{"address", in.options.address},
                                              {"port", in.options.port},

@@ -60,7 +60,7 @@ task<> service_handler::handle(http::exchange& x) {
 }
 
 task<> service_handler::call(http::exchange& x, const found_route& route) {
-    internal::request_data data{.exchange = x};
+    internal::request_data data{.exchange = x, .worker = worker_};
     for (const auto& [name, text] : route.places) {
         std::string decoded;
         if (!internal::decode(text, false, decoded)) {

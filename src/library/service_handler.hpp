@@ -23,10 +23,10 @@ struct service_rules {
 // HTTP allows its status and its fields.
 [[nodiscard]] bool are_sendable(const response& answer);
 
-// Shared by all workers: it has no state of its own.
+// One per worker, both of which outlive it.
 class service_handler final : public http::handler {
  public:
-    explicit service_handler(const service_rules& rules) : rules_(rules) {}
+    service_handler(const service_rules& rules, net::worker& on) : rules_(rules), worker_(on) {}
 
     task<> handle(http::exchange& x) override;
 
@@ -34,6 +34,7 @@ class service_handler final : public http::handler {
     task<> call(http::exchange& x, const found_route& route);
 
     const service_rules& rules_;
+    net::worker& worker_;
 };
 
 }  // namespace lethe::library

@@ -5,6 +5,15 @@
 namespace lethe {
 inline namespace v1 {
 
+std::string_view internal::word_of(session_condition condition) noexcept {
+    switch (condition) {
+        case session_condition::slots: break;
+        case session_condition::version: return "version";
+        case session_condition::any: return "any";
+    }
+    return "slots";
+}
+
 const json_value* slot_view::find(std::string_view pointer) const {
     return content_ == nullptr ? nullptr : content_->at(pointer);
 }
