@@ -13,8 +13,13 @@ function(lethe_module)
     BASE_DIRS "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include" FILES ${ARG_HEADERS})
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
   target_link_libraries(${target} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:lethe_flags>)
-  # Asio recycles coroutine frames per thread, by default only 2 of them: deep chains then allocate.
-  target_compile_definitions(${target} PUBLIC BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8)
+  # lethe-config.cmake.in says the same to programs that link lethe.
+  target_compile_definitions(${target} PUBLIC
+    # Asio recycles coroutine frames per thread, by default only 2 of them: deep chains then allocate.
+    BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8
+    # The others come from operator new: aligned_alloc() is several times as dear in glibc, and no
+    # frame needs it.
+    BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)
   lethe_precompile(${target})
   set_property(GLOBAL APPEND PROPERTY LETHE_MODULES ${target})
   if(LETHE_TESTS AND ARG_TESTS)

@@ -30,7 +30,7 @@ struct kept_blocks {
 };
 
 struct cache {
-    std::array<kept_blocks, 4> sizes;
+    std::array<kept_blocks, 6> sizes;
     bool ended = false;
 
     ~cache() {

@@ -163,7 +163,9 @@ void http2_connection::take(std::string_view bytes) {
 void http2_connection::settle() {
     settling_ = true;
     // Each may end within the call, and no other.
-    for (http2_stream* one : std::exchange(begun_, {})) worker_.spawn(serve(*this, *one));
+    beginning_.swap(begun_);
+    for (http2_stream* one : beginning_) worker_.spawn(serve(*this, *one));
+    beginning_.clear();
     wake_awake();
     settling_ = false;
     send_soon();

@@ -72,6 +72,7 @@ class http2_connection final : private http2_session::streams, private net::time
     http2_session session_;
     std::vector<std::unique_ptr<http2_stream>> streams_;
     std::vector<http2_stream*> begun_;
+    std::vector<http2_stream*> beginning_;  // settle()'s, kept for its room
     std::vector<http2_stream*> awake_;
     std::vector<http2_stream*> sent_;
     net::suspension output_waits_;  // the writer, for output

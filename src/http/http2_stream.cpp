@@ -151,23 +151,23 @@ void http2_stream::wait_until(duration patience) {
 
 // --- the answer
 
-task<> http2_stream::handle() {
+bool http2_stream::refuse() {
     const server_settings& settings = *owner_.state().settings;
     if (refused_) {
         log::debug("http.request_refused",
                    {{"remote", x_.remote_address}, {"error", describe(refused_)}});
         answer_problem(x_, problem_of(refused_));
-        co_return result<>{};
+        return true;
     }
     // Said once, before anybody asks: what has arrived whole has a length by that.
     body_length_ = framing_.content_length;
     if (!body_length_ && body_done_) body_length_ = arrived_.size();
     if (body_length_.value_or(0) > settings.body_bytes_max) {
         answer_problem(x_, problems::body_too_large);
-        co_return result<>{};
+        return true;
     }
     if (body_length_ != std::optional<std::uint64_t>(0)) x_.request_body = body_ptr(&body_);
-    co_return co_await owner_.state().end.handle(x_);
+    return false;
 }
 
 void http2_stream::send_head(bool has_body) {
@@ -201,6 +201,7 @@ task<> http2_stream::until_written() {
 }
 
 task<> http2_stream::send_pieces() {
+    owner_.send_soon();  // the head need not wait for them
     body_source& body = *x_.response_body;
     const auto length = body.length();
     std::uint64_t read = 0;
@@ -216,24 +217,22 @@ task<> http2_stream::send_pieces() {
     }
 }
 
-task<> http2_stream::send_answer() {
+bool http2_stream::begin_answer() {
     const auto whole = whole_answer(x_);
-    const bool has_body = !whole || !whole->empty();
     if (whole) {
         piece_ = *whole;
         last_piece_ = true;
     }
-    send_head(has_body);
-    if (whole) co_return co_await until_written();
-    owner_.send_soon();
-    co_return co_await send_pieces();
+    send_head(!whole || !whole->empty());
+    return whole.has_value();
 }
 
 task<> http2_stream::serve() {
     exchange_observer* const observer = owner_.state().observer;
     http2_session& session = owner_.session();
     if (closed_) co_return LETHE_ERR(errc::truncated);  // it came and went with the same bytes
-    const result<> handled = co_await handle();
+    result<> handled;
+    if (!refuse()) handled = co_await owner_.state().end.handle(x_);
     result<> sent = handled;
     if (handled.has_value()) {
         if (x_.response.status == 0) {
@@ -242,8 +241,10 @@ task<> http2_stream::serve() {
         }
         if (closed_)
             sent = LETHE_ERR(errc::truncated);
+        else if (begin_answer())
+            sent = co_await until_written();
         else
-            sent = co_await send_answer();
+            sent = co_await send_pieces();
     }
     if (observer != nullptr)
         observer->finished(x_, handled.has_value() ? x_.response.status : 0, answered_bytes_,

@@ -1,6 +1,7 @@
 // One request over HTTP/2 and its answer: an exchange, its two bodies, and what waits for them.
 #pragma once
 
+#include "base/block_cache.hpp"
 #include "http/body_pace.hpp"
 #include "http/exchange.hpp"
 #include "http/http2_request.hpp"
@@ -25,6 +26,10 @@ class http2_stream final : public http2_session::stream, private net::timer {
     http2_stream(const http2_stream&) = delete;
     http2_stream& operator=(const http2_stream&) = delete;
     ~http2_stream();
+
+    // One per request, and large: kept for the next one.
+    static void* operator new(std::size_t bytes) { return take_block(bytes); }
+    static void operator delete(void* at) noexcept { give_block(at, sizeof(http2_stream)); }
 
     [[nodiscard]] std::int32_t id() const noexcept { return id_; }
 
@@ -73,9 +78,12 @@ class http2_stream final : public http2_session::stream, private net::timer {
     void expired() override;
     void wake_later();
     void wait_until(duration patience);
-    [[nodiscard]] task<> handle();
+    // True: what came is answered already, as a problem. Else its body is ready to be read.
+    [[nodiscard]] bool refuse();
+    // The head, and the body if all of it is there: true, until_written() is next; else
+    // send_pieces().
+    [[nodiscard]] bool begin_answer();
     void send_head(bool has_body);
-    [[nodiscard]] task<> send_answer();
     [[nodiscard]] task<> send_pieces();
     void offer(std::string_view bytes, bool last);
     [[nodiscard]] task<> until_written();

@@ -1,5 +1,6 @@
 // Overload as clients and operators meet it: the whole binary.
 #include "gateway/running_gateway.hpp"
+#include "gateway/session_service.hpp"
 #include "wire/peers.hpp"
 
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include <csignal>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace lethe::test {
 namespace {
@@ -115,6 +117,31 @@ TEST(Limits, ARefusedRequestClaimsNoKey) {
     if (was_refused) EXPECT_EQ(again.field_or_empty("Idempotency-Replayed"), "");
     EXPECT_EQ(again.body, "answer 2");
     EXPECT_EQ(behind.requests(), 2);
+}
+
+TEST(Limits, EachSessionHasABurstOfItsOwn) {
+    const session_service behind;
+    running_gateway gateway(
+        "store: \"sqlite:${DIR}/state.db\"\nsessions: {cookie_name: sid, cookie_secure: false}\n"
+        "upstreams:\n  - {name: app, replicas: [\"" +
+        behind.url() +
+        "\"]}\nroutes:\n  - match: {prefix: /}\n    limits: [{rate: 1/h, burst: 3, by: session}]\n"
+        "    session: {read: [cart], write: [cart]}\n    upstream: app\n");
+    ASSERT_TRUE(gateway.start());
+    const auto statuses = [](client& browser, int requests) {
+        std::vector<int> out;
+        for (int i = 0; i < requests; ++i) out.push_back(browser.get("/add").status);
+        return out;
+    };
+    // The first request of each counts by address, as it has no session yet.
+    client one(gateway.port);
+    EXPECT_EQ(statuses(one, 5), (std::vector{200, 200, 200, 200, 429}));
+    client other(gateway.port);
+    EXPECT_EQ(statuses(other, 5), (std::vector{200, 200, 200, 200, 429}));
+    client third(gateway.port);
+    EXPECT_EQ(statuses(third, 1), (std::vector{200}));
+    client fourth(gateway.port);
+    EXPECT_EQ(statuses(fourth, 1), (std::vector{429})) << "three new ones came from this address";
 }
 
 TEST(Limits, GatewaysOfOneStoreAdmitOneBurst) {

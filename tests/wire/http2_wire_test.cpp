@@ -465,5 +465,16 @@ TEST(Http2Wire, AnIdleConnectionIsClosedWithAGoodbye) {
     EXPECT_FALSE(client.next());
 }
 
+TEST(Http2Wire, PingsDoNotKeepAnIdleConnection) {
+    http::server_settings settings;
+    settings.keep_alive_timeout = 300ms;
+    proxy gateway({.replicas = {closed_port()}, .server = settings});
+    http2_peer client(gateway.port());
+    const auto began = std::chrono::steady_clock::now();
+    while (client.still_there() && std::chrono::steady_clock::now() - began < 10s)
+        std::this_thread::sleep_for(50ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+}
+
 }  // namespace
 }  // namespace lethe::test
