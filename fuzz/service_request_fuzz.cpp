@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "fuzz.hpp"
 #include "library/request_data.hpp"
+#include "library/session_url.hpp"
 
 #include <algorithm>
 #include <string>
@@ -27,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (http::is_token(line.substr(0, colon)) && http::is_field_value(value))
             x.request.header.append_borrowed(line.substr(0, colon), value);
     }
-    const internal::request_data behind{x};
+    static net::worker never_started;
+    const internal::request_data behind{.exchange = x, .worker = never_started};
     const request read(behind);
     for (const char* const name : {"a", "", "delay"})
         if (const auto value = read.query_parameter(name))
@@ -38,6 +40,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string key = read.idempotency_key();
     LETHE_FUZZ_CHECK(key.size() <= read.header("Idempotency-Key").value_or("").size());
     static_cast<void>(read.session());
+    if (const auto url = read.header("Lethe-Session-Url"))
+        if (const auto at = library::parse_session_url(*url))
+            LETHE_FUZZ_CHECK(url->find(at->authority) != std::string_view::npos &&
+                             at->target.starts_with('/') &&
+                             at->target.find(' ') == std::string::npos);
     static_cast<void>(read.session_id());
     static_cast<void>(read.attempt());
     return 0;

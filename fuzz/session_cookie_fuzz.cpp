@@ -1,6 +1,7 @@
 // Cookies, each line one field: a ticket has exactly one spelling, and where the session's cookie
 // was taken out it cannot be found any more, while all others stay in order.
 #include "fuzz.hpp"
+#include "http/cookies.hpp"
 #include "http/fields.hpp"
 #include "session/cookie.hpp"
 #include "session/ticket.hpp"

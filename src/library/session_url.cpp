@@ -3,12 +3,10 @@
 #include "http/client.hpp"
 #include "http/structured.hpp"
 #include "http/writer.hpp"
-#include "net/address.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,34 +19,6 @@ constexpr std::string_view session_path = "/lethe/v1/session/h";
 constexpr std::chrono::seconds call_time{10};
 // More than a session may be.
 constexpr std::size_t answer_bytes_max = 1024 * 1024;
-
-struct session_place {
-    net::address at;
-    std::string authority;
-    std::string target;
-};
-
-std::optional<session_place> parse_session_url(std::string_view field) {
-    const result<http::structured::item> item = http::structured::parse_item(field);
-    if (item.has_error()) return std::nullopt;
-    const auto* text = std::get_if<std::string>(&item->value);
-    if (text == nullptr || !text->starts_with(scheme)) return std::nullopt;
-    const std::size_t slash = text->find('/', scheme.size());
-    if (slash == std::string::npos) return std::nullopt;
-    session_place out{.at = {},
-                      .authority = text->substr(scheme.size(), slash - scheme.size()),
-                      .target = text->substr(slash)};
-    // Beneath a path of its own where a proxy stands in front of the gateway.
-    const auto is_printable = [](char c) { return c > ' ' && c < 0x7f; };
-    if (out.target.find(session_path) == std::string::npos ||
-        !std::ranges::all_of(out.target, is_printable))
-        return std::nullopt;
-    result<net::address> at = net::parse_address(out.authority);
-    if (at.has_error()) at = net::parse_address(out.authority + ":80");
-    if (at.has_error()) return std::nullopt;
-    out.at = *std::move(at);
-    return out;
-}
 
 struct answer {
     int status = 0;
@@ -123,6 +93,28 @@ service_errc reason_of(const answer& refused) {
 }
 
 }  // namespace
+
+std::optional<session_place> parse_session_url(std::string_view url) {
+    const result<http::structured::item> item = http::structured::parse_item(url);
+    if (item.has_error()) return std::nullopt;
+    const auto* text = std::get_if<std::string>(&item->value);
+    if (text == nullptr || !text->starts_with(scheme)) return std::nullopt;
+    const std::size_t slash = text->find('/', scheme.size());
+    if (slash == std::string::npos) return std::nullopt;
+    session_place out{.at = {},
+                      .authority = text->substr(scheme.size(), slash - scheme.size()),
+                      .target = text->substr(slash)};
+    // Beneath a path of its own where a proxy stands in front of the gateway.
+    const auto is_printable = [](char c) { return c > ' ' && c < 0x7f; };
+    if (out.target.find(session_path) == std::string::npos ||
+        !std::ranges::all_of(out.target, is_printable))
+        return std::nullopt;
+    result<net::address> at = net::parse_address(out.authority);
+    if (at.has_error()) at = net::parse_address(out.authority + ":80");
+    if (at.has_error()) return std::nullopt;
+    out.at = *std::move(at);
+    return out;
+}
 
 task<session_read> read_session(net::worker& on, std::string_view url) {
     std::optional<session_place> at = parse_session_url(url);

@@ -4,16 +4,24 @@
 
 #include "base/task.hpp"
 #include "lethe/session.hpp"
+#include "net/address.hpp"
 #include "net/worker.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace lethe::library {
 
-// `url` is the field's value, `"http://127.0.0.1:3500/lethe/v1/session/h…"`. https is not spoken
-// here. Who has it may use it: it is logged nowhere.
+struct session_place {
+    net::address at;
+    std::string authority;
+    std::string target;  // who has it may use it: it is logged nowhere
+};
+// `url` is the field's value, here and below: `"http://127.0.0.1:3500/lethe/v1/session/h…"`.
+// nullopt for what lethe does not write, and for https, which is not spoken here.
+[[nodiscard]] std::optional<session_place> parse_session_url(std::string_view url);
 
 struct session_read {
     std::string json;
