@@ -249,8 +249,8 @@ ssl_context_ptr make_context(const tls_server_options& options, tls_server::impl
         SSL_CTX_set_num_tickets(context, 0);
     } else {
         SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_keys);
-        // Each connection that resumes gets the next one. OpenSSL gives two unless told, each at 6 %
-        // of a handshake.
+        // Each connection that resumes gets the next one. Unless told, OpenSSL gives two, and each
+        // is 6 % of a handshake.
         SSL_CTX_set_num_tickets(context, 1);
     }
     return made;
