@@ -28,6 +28,12 @@ bool decode(std::string_view text, bool plus_is_space, std::string& out) {
     return true;
 }
 
+std::uint64_t read_number(std::string_view text) noexcept {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? number : 0;
+}
+
 }  // namespace internal
 
 std::string_view request::method() const noexcept {
@@ -88,17 +94,11 @@ result<json_value> read_session(const request& r, const http::fields& header) {
     return slots;
 }
 
-std::uint64_t read_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc{} && end == text.data() + text.size() ? number : 0;
-}
-
 }  // namespace
 
 session_view request::session() const {
     return {read_session(*this, data_->exchange.request.header),
-            read_number(header("Lethe-Session-Version").value_or(""))};
+            internal::read_number(header("Lethe-Session-Version").value_or(""))};
 }
 
 boost::asio::awaitable<session_view> request::fetch_session() const {
@@ -147,7 +147,7 @@ std::string request::session_id() const {
 }
 
 std::uint64_t request::attempt() const {
-    return read_number(header("Lethe-Attempt").value_or(""));
+    return internal::read_number(header("Lethe-Attempt").value_or(""));
 }
 
 // A quoted string or, as many clients send it, the bare text.

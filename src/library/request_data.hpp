@@ -31,6 +31,8 @@ struct request_access {
 
 // Percent-decoding (RFC 3986 section 2.1); `plus_is_space` in queries. False: a broken escape.
 [[nodiscard]] bool decode(std::string_view text, bool plus_is_space, std::string& out);
+// A whole number as lethe's fields have it; 0: it is none.
+[[nodiscard]] std::uint64_t read_number(std::string_view text) noexcept;
 
 }  // namespace internal
 }  // namespace v1

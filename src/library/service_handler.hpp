@@ -23,7 +23,7 @@ struct service_rules {
 // HTTP allows its status and its fields.
 [[nodiscard]] bool are_sendable(const response& answer);
 
-// One per worker, both of which outlive it.
+// One per worker. The rules and the worker outlive it.
 class service_handler final : public http::handler {
  public:
     service_handler(const service_rules& rules, net::worker& on) : rules_(rules), worker_(on) {}

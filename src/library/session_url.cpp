@@ -3,9 +3,9 @@
 #include "http/client.hpp"
 #include "http/structured.hpp"
 #include "http/writer.hpp"
+#include "library/request_data.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -28,13 +28,6 @@ struct answer {
 
 error_code away() {
     return make_error_code(service_errc::session_away);
-}
-
-std::uint64_t version_of(const http::fields& header) {
-    const std::string_view text = header.first("Lethe-Session-Version").value_or("");
-    std::uint64_t out = 0;
-    std::from_chars(text.data(), text.data() + text.size(), out);
-    return out;
 }
 
 using field = std::pair<std::string_view, std::string_view>;
@@ -61,11 +54,13 @@ task<answer> ask(net::worker& on, session_place at, std::string_view method,
     };
     const http::body_ptr sent = http::make_borrowed_body(memory, body);
     const result<> written = co_await connection.send(text, sent.get(), deadline);
-    if (written.has_error()) co_return failed();
+    // Who refuses a long body may have said so and closed before all of it was sent.
     http::response_head got(memory);
     const result<> read = co_await connection.read_head(http::parse_method(method), got, deadline);
-    if (read.has_error()) co_return failed();
-    answer out{.status = got.status, .version = version_of(got.header)};
+    if (read.has_error() || (written.has_error() && got.status < 400)) co_return failed();
+    answer out{
+        .status = got.status,
+        .version = internal::read_number(got.header.first("Lethe-Session-Version").value_or(""))};
     while (true) {
         const result<std::string_view> piece = co_await connection.read_body(deadline);
         if (piece.has_error() || out.body.size() + piece->size() > answer_bytes_max)

@@ -28,6 +28,10 @@ answer show_version(request r) {
     co_return response::text(std::to_string(session.version()));
 }
 
+answer show_url(request r) {
+    co_return response::text(std::string(r.header("Lethe-Session-Url").value_or("")));
+}
+
 // A page of as many letters as the body says, by URL.
 answer put_page(request r) {
     const std::string page(std::stoul(std::string(r.body())), 'x');
@@ -70,6 +74,7 @@ class LibrarySessionUrl : public testing::Test {
     LibrarySessionUrl() {
         shop_.get("/show", show)
             .get("/version", show_version)
+            .get("/url", show_url)
             .post("/page", put_page)
             .post("/count", count_twice)
             .post("/not-so", change_what_is_not_so)
@@ -133,7 +138,8 @@ TEST_F(LibrarySessionUrl, AServiceReadsAndWritesWhatFitsIntoNoField) {
     EXPECT_EQ(browser.post("/page", "20000").body, "done");
     EXPECT_EQ(browser.get("/show").body, std::string(20'000, 'x'));
     EXPECT_EQ(browser.get("/version").body, "1");
-    EXPECT_EQ(browser.post("/page", "70000").body, "the session cannot be changed so");
+    for (const char* size : {"70000", "200000", "20000000"})
+        EXPECT_EQ(browser.post("/page", size).body, "the session cannot be changed so") << size;
     EXPECT_EQ(browser.get("/show").body, std::string(20'000, 'x'));
 }
 
@@ -155,6 +161,19 @@ TEST_F(LibrarySessionUrl, AStepOfAKeyedRequestIsMadeOnce) {
     };
     EXPECT_EQ(count("0b6d5a3c-9b1e-4f6a-8f0e-2f4c7f1f0a11"), "5");
     EXPECT_EQ(count("0b6d5a3c-9b1e-4f6a-8f0e-2f4c7f1f0a12"), "7");
+}
+
+TEST_F(LibrarySessionUrl, AHandlerThatIsRunAgainMakesItsStepsOnce) {
+    start_gateway(", url: always");
+    client browser(gateway_->port);
+    EXPECT_EQ(browser.post("/page", "10").body, "done");
+    // What a gateway sends that does not know what became of the first attempt.
+    const field_list fields = {{"Lethe-Session-Url", browser.get("/url").body},
+                               {"Idempotency-Key", "\"order-7\""}};
+    client direct(on_->port());
+    for (int attempt = 1; attempt <= 3; ++attempt)
+        EXPECT_EQ(direct.send({.method = "POST", .target = "/count", .fields = fields}).body, "2")
+            << attempt;
 }
 
 TEST_F(LibrarySessionUrl, WhatLetheDoesNotMakeIsSaid) {
