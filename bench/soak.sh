@@ -11,7 +11,7 @@
 # a tenth and 4 MB since a fifth of the time had passed, or descriptors by more than 64: how many
 # connections to the origin are kept depends on the moment.
 #
-# Needs Debian's wrk, nghttp2-client, curl, openssl and nodejs.
+# `./dev setup bench` installs what it needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
@@ -39,7 +39,7 @@ createServer({ keepAliveTimeout: 600000 }, (request, answer) => {
   request.resume().on('end', () => answer.end(request.url === '/large' ? large : small));
 }).listen(+process.argv[2], '127.0.0.1');
 TEXT
-# Takes turns: a whole answer, one that it leaves, a connection that it drops.
+# Nine whole answers, then one of 8 MB that it leaves in the middle, with its connection.
 cat >"$work/client.mjs" <<'TEXT'
 import http from 'node:http';
 const [url, seconds] = process.argv.slice(2), until = Date.now() + seconds * 1000;

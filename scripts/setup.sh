@@ -12,7 +12,7 @@ build="clang-19 lld-19 cmake ninja-build ccache pkg-config git
 test="libgtest-dev nghttp2-client nodejs curl nginx-light|nginx haproxy postgresql pgbouncer redis-server memcached valkey-server? valgrind binutils openssl"
 sanitize="libclang-rt-19-dev llvm-19"
 lint="clang-format-19 clang-tidy-19"
-bench="nginx-light|nginx haproxy nodejs gcc make libssl-dev libsqlite3-dev liburing-dev openssl util-linux"
+bench="nginx-light|nginx haproxy nodejs gcc make libssl-dev libsqlite3-dev liburing-dev nghttp2-client wrk openssl util-linux"
 micro="libbenchmark-dev"
 
 [ $# -gt 0 ] || set -- build test sanitize lint
