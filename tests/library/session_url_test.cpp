@@ -191,6 +191,17 @@ TEST_F(LibrarySessionUrl, AGatewayThatIsAwayChangedNothing) {
               "the session cannot be reached now; the session cannot be reached now");
 }
 
+TEST_F(LibrarySessionUrl, ASilentGatewayIsWaitedForTenSeconds) {
+    scripted_origin silent([](raw_socket& connection) {
+        connection.read_message();
+        connection.closed_within(std::chrono::seconds(30));
+    });
+    client direct(on_->port(), std::chrono::seconds(30));
+    EXPECT_EQ(
+        direct.get("/show", {{"Lethe-Session-Url", '"' + handle_at(silent.port()) + '"'}}).body,
+        "the session cannot be reached now");
+}
+
 TEST_F(LibrarySessionUrl, ALostAnswerIsNotTakenForOne) {
     const std::string unknown =
         "the session cannot be reached now; it is not known whether the session was changed";
