@@ -21,6 +21,6 @@ step instructions bench/instructions.sh fast
 step docs scripts/docs.sh --check
 step "lint (clang-tidy)" scripts/lint.sh --tidy
 step "build (ASan, UBSan)" ./dev build dev
-step "test (ASan, UBSan)" ctest --preset dev --parallel "$(jobs_max)"
+step "test (ASan, UBSan)" run_tests dev
 step fuzz scripts/fuzz.sh
 say "check: all held, $((SECONDS - started)) s"

@@ -34,6 +34,27 @@ configure() {  # preset [cmake option...]
     fi
 }
 
+# What fails is said once more at the end, where it is found: the whole log is long.
+run_tests() {  # preset [ctest option...]
+    local preset=$1
+    shift
+    ctest --preset "$preset" --parallel "$(jobs_max)" "$@" && return
+    warn "test: what failed ($preset; all of it is in build/$preset/Testing/Temporary/LastTest.log)"
+    awk '
+        /^[0-9]+\/[0-9]+ Test(ing)?: / { test = $0; shown = 0; left = 0 }
+        /^\[ RUN +\]/ { running = $0; left = 0 }
+        /^\[ +OK \]/ { running = "" }
+        /: Failure$/ || /^\[  FAILED  \]/ || /ERROR: .*Sanitizer/ || /runtime error:/ || /^FAIL/ {
+            if (!shown++) print test
+            if (running != "") print running
+            running = ""
+            left = 12
+        }
+        left-- > 0
+    ' "build/$preset/Testing/Temporary/LastTest.log" | head -300 >&2
+    return 1
+}
+
 # Runs "$@" as root: directly, or with a sudo that asks nothing.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
