@@ -41,16 +41,22 @@ run_tests() {  # preset [ctest option...]
     ctest --preset "$preset" --parallel "$(jobs_max)" "$@" && return
     warn "test: what failed ($preset; all of it is in build/$preset/Testing/Temporary/LastTest.log)"
     awk '
-        /^[0-9]+\/[0-9]+ Test(ing)?: / { test = $0; shown = 0; left = 0 }
+        /^[0-9]+\/[0-9]+ Test: / { test = $0; shown = left = lines = 0; running = "" }
+        { last[lines++ % 15] = $0 }
         /^\[ RUN +\]/ { running = $0; left = 0 }
         /^\[ +OK \]/ { running = "" }
-        /: Failure$/ || /^\[  FAILED  \]/ || /ERROR: .*Sanitizer/ || /runtime error:/ || /^FAIL/ {
+        /: Failure$/ || /^\[  FAILED  \]/ || /ERROR: .*Sanitizer/ || /runtime error:/ {
             if (!shown++) print test
             if (running != "") print running
             running = ""
             left = 12
         }
         left-- > 0
+        # A script says what is wrong at its end.
+        /^Test Failed\.$/ && !shown {
+            print test
+            for (i = lines > 15 ? lines - 15 : 0; i < lines; ++i) print last[i % 15]
+        }
     ' "build/$preset/Testing/Temporary/LastTest.log" | head -300 >&2
     return 1
 }
