@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
+#include "base/recent.hpp"
 
 #include <gtest/gtest.h>
 
@@ -247,6 +248,50 @@ TEST(StableHash, NeverChanges) {
     // unfindable, and send every caller to another replica.
     EXPECT_EQ(stable_hash(""), 0xefd01f60ba992926U);
     EXPECT_EQ(stable_hash("s:1"), 359'536'814'855'581'649U);
+}
+
+TEST(Bytes, EqualInConstantTimeLooksAtEveryByte) {
+    EXPECT_TRUE(equal_constant_time("", ""));
+    EXPECT_FALSE(equal_constant_time("a", ""));
+    for (std::size_t size = 1; size < 40; ++size) {
+        const std::string text(size, 'x');
+        EXPECT_TRUE(equal_constant_time(text, std::string(text)));
+        EXPECT_FALSE(equal_constant_time(text, text + 'x'));
+        for (std::size_t at = 0; at < size; ++at)
+            for (unsigned bit = 0; bit < 8; ++bit) {
+                std::string other = text;
+                other[at] = static_cast<char>(other[at] ^ (1 << bit));
+                EXPECT_FALSE(equal_constant_time(text, other)) << size << ' ' << at;
+            }
+    }
+}
+
+TEST(Recent, WhatWasNotUsedForLongestMakesRoom) {
+    recent<int> some(recent<int>::ways);
+    EXPECT_EQ(some.find("0"), nullptr);
+    for (int i = 0; i < 8; ++i) some.keep(std::to_string(i), i);
+    for (int i = 0; i < 8; ++i)
+        if (i != 3) EXPECT_EQ(*some.find(std::to_string(i)), i);
+    some.keep("8", 8);
+    EXPECT_EQ(some.find("3"), nullptr);
+    EXPECT_EQ(*some.find("8"), 8);
+    some.keep("0", 10);
+    EXPECT_EQ(*some.find("0"), 10) << "in its old one's place";
+    EXPECT_EQ(*some.find("1"), 1);
+    EXPECT_EQ(some.find(""), nullptr);
+}
+
+TEST(Recent, MoreThanThereIsRoomForLeavesTheLast) {
+    recent<std::size_t> some(64);
+    for (std::size_t i = 0; i < 1000; ++i) some.keep("text " + std::to_string(i), i);
+    std::size_t there = 0;
+    for (std::size_t i = 0; i < 1000; ++i)
+        if (const std::size_t* const found = some.find("text " + std::to_string(i))) {
+            EXPECT_EQ(*found, i);
+            ++there;
+        }
+    EXPECT_EQ(there, 64U);
+    EXPECT_EQ(*some.find("text 999"), 999U);
 }
 
 }  // namespace

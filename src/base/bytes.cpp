@@ -221,7 +221,25 @@ std::string sha256_stream::finish() {
 }
 
 bool equal_constant_time(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+    if (a.size() != b.size()) return false;
+    std::uint64_t different = 0;
+    const auto compare = [&different](std::uint64_t left, std::uint64_t right) {
+        different |= left ^ right;
+        // To the compiler it may be anything now: it cannot leave early.
+        asm volatile("" : "+r"(different));
+    };
+    std::size_t at = 0;
+    // Eight at a time: what is compared may be a cookie of some thousand bytes.
+    for (; a.size() - at >= sizeof different; at += sizeof different) {
+        std::uint64_t left = 0;
+        std::uint64_t right = 0;
+        std::memcpy(&left, a.data() + at, sizeof left);
+        std::memcpy(&right, b.data() + at, sizeof right);
+        compare(left, right);
+    }
+    for (; at < a.size(); ++at)
+        compare(static_cast<unsigned char>(a[at]), static_cast<unsigned char>(b[at]));
+    return different == 0;
 }
 
 namespace {
