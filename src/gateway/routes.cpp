@@ -41,8 +41,10 @@ session::engine& routes::session_engine(const std::string& store, worker_parts& 
 std::unique_ptr<http::filter> routes::make_sealed_filter(const config::session_options& options,
                                                          worker_parts& parts) {
     const session::settings& settings = shared_->config.sessions;
-    session::sealed_parts sealed{
-        .random = parts.worker.random(), .options = settings, .keys = shared_->session_keys};
+    session::sealed_parts sealed{.random = parts.worker.random(),
+                                 .options = settings,
+                                 .keys = shared_->session_keys,
+                                 .known = opened_cookies_};
     if (!options.store.empty()) {
         sealed.stored = &session_engine(options.store, parts);
         std::unique_ptr<session::revocations>& revoked = revocations_[options.store];

@@ -17,6 +17,7 @@
 #include "session/engine.hpp"
 #include "session/metrics.hpp"
 #include "session/revocation.hpp"
+#include "session/sealed_filter.hpp"
 #include "store/store.hpp"
 #include "upstream/pool.hpp"
 
@@ -100,6 +101,7 @@ class routes {
     std::map<std::string, session_way, std::less<>> session_ways_;             // by route_mark()
     // By store, for sessions in cookies.
     std::map<std::string, std::unique_ptr<session::revocations>> revocations_;
+    session::opened_cookies opened_cookies_{session::opened_cookies_max};
     std::vector<std::unique_ptr<http::handler>> ways_;  // by route
 };
 

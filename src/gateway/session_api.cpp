@@ -175,7 +175,7 @@ task<> session_api::read(http::exchange& x, call with) {
         refuse(x, make_error_code(session::errc::ended), false);
         co_return result<>{};
     }
-    const std::uint64_t version = *found ? (*found)->data.version : 0;
+    const std::uint64_t version = *found ? (*found)->data().version : 0;
     if (matches_none(x.request.header, version)) {
         not_modified_.add();
         x.response.status = 304;
@@ -187,7 +187,7 @@ task<> session_api::read(http::exchange& x, call with) {
     set_version(x, version);
     x.response.header.append_borrowed("Content-Type", "application/json");
     x.response_body = http::make_owned_body(
-        *found ? session::detail::slots_json((*found)->data, with.way.rules->read) : "{}");
+        *found ? session::detail::slots_json((*found)->data(), with.way.rules->read) : "{}");
     co_return result<>{};
 }
 
@@ -252,7 +252,7 @@ task<> session_api::commit(http::exchange& x, call with, session::change wanted,
             why = found.error();
             break;
         }
-        const std::uint64_t now = *found ? (*found)->data.version : 0;
+        const std::uint64_t now = *found ? (*found)->data().version : 0;
         // A version from the future is of a session that a store has lost since.
         const bool fails = condition.version ? *condition.version > now : condition.any && !*found;
         if ((!*found && !with.right.reserved) || fails) {

@@ -14,7 +14,7 @@ inline constexpr unsigned tries_max = 100;
 
 // What a holder's record says now; nothing when there is none.
 struct engine::present {
-    std::optional<opened_record> found;
+    std::shared_ptr<const opened_record> found;
     bool over = false;  // a tombstone, an alias after its 10 s, a session after its absolute expiry
     bool old_key = false;  // not sealed with the key that seals now
     store::record_version version;

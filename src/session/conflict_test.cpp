@@ -130,7 +130,7 @@ TEST_P(SessionEngine, ASessionThatWouldBeTooLargeStaysAsItWas) {
     // {"cart":{"count":1},"wizard":"…"}
     const std::size_t frame = std::string_view(R"({"cart":{"count":1},"wizard":""})").size();
     EXPECT_EQ(commit(load(holder), merge(fill(4097 - frame))).error(), code(errc::too_large));
-    EXPECT_EQ(load(holder)->data.version, 1U);
+    EXPECT_EQ(load(holder)->data().version, 1U);
     EXPECT_TRUE(commit(load(holder), merge(fill(4096 - frame))).has_value());
     EXPECT_EQ(slots(holder).size(), 4096U);
 
@@ -139,7 +139,7 @@ TEST_P(SessionEngine, ASessionThatWouldBeTooLargeStaysAsItWas) {
     engine strict(store, time, *random, smaller);
     const auto seen = test::run(strict.load(holder, forever));
     change shrink = merge(fill(300));
-    shrink.base_version = (*seen)->data.version;
+    shrink.base_version = (*seen)->data().version;
     EXPECT_EQ(test::run(strict.commit(*seen, shrink, forever))->what, effect::changed);
 }
 
@@ -150,7 +150,7 @@ TEST_P(SessionEngine, HasABoundedNumberOfSlotsAndRemovedOnesMakeRoom) {
     const auto put = [&](std::optional<view> seen, const std::string& json) {
         change wanted = merge(json);
         wanted.writable = {"a", "b", "c", "d"};
-        wanted.base_version = seen ? seen->data.version : 0;
+        wanted.base_version = seen ? seen->data().version : 0;
         return test::run(few.commit(std::move(seen), wanted, forever));
     };
     const result<committed> made = put(std::nullopt, R"({"a":1,"b":1,"c":1})");

@@ -69,22 +69,56 @@ store::put engine::put_session(const state& data, const ticket& holder,
 
 result<engine::present> engine::interpret(const std::optional<store::record>& record,
                                           const ticket& holder) const {
-    present out;
-    if (!record) return out;
+    if (!record) return present{};
     LETHE_TRY(opened_record found, open(record->value, holder, keys_.get()));
-    out.old_key = sealing_ring() != nullptr &&
-                  read_outline(record->value)->key_id != sealing_ring()->first().id;
-    out.version = record->version;
-    out.expires = record->expires;
+    return judge(*record, std::make_shared<const opened_record>(std::move(found)),
+                 has_old_key(*record));
+}
+
+result<engine::present> engine::interpret(const std::optional<store::record>& record,
+                                          caller& by) const {
+    if (!record) return present{};
+    if (by.opened != nullptr && by.seal == seal_of(record->value))
+        return judge(*record, by.opened, by.old_key);
+    LETHE_TRY(present out, interpret(record, by.shown.holder));
+    if (record->value.size() > kept_record_bytes_max || out.found->kind == record_kind::tombstone)
+        return out;
+    by.seal = seal_of(record->value);
+    by.texts.clear();
+    by.opened = out.found;
+    by.old_key = out.old_key;
+    return out;
+}
+
+engine::present engine::judge(const store::record& record,
+                              std::shared_ptr<const opened_record> opened, bool old_key) const {
+    present out;
+    out.old_key = old_key;
+    out.version = record.version;
+    out.expires = record.expires;
     const system_time now = clock_.system_now();
-    switch (found.kind) {
-        case record_kind::session: out.over = found.data.absolute_expiry <= now; break;
+    switch (opened->kind) {
+        case record_kind::session: out.over = opened->data.absolute_expiry <= now; break;
         case record_kind::tombstone: out.over = true; break;
         case record_kind::rotated:
-        case record_kind::superseded: out.over = found.valid_until <= now; break;
+        case record_kind::superseded: out.over = opened->valid_until <= now; break;
     }
-    out.found = std::move(found);
+    out.found = std::move(opened);
     return out;
+}
+
+// Of a record that opened.
+bool engine::has_old_key(const store::record& record) const {
+    return sealing_ring() != nullptr &&
+           read_outline(record.value)->key_id != sealing_ring()->first().id;
+}
+
+std::shared_ptr<caller> engine::recognize(std::string_view cookie_value) {
+    if (const std::shared_ptr<caller>* const known = callers_.find(cookie_value)) return *known;
+    std::optional<shown_ticket> shown = parse_cookie(cookie_value);
+    if (!shown) return nullptr;
+    return std::make_shared<caller>(
+        caller{.shown = *std::move(shown), .cookie = secret(std::string(cookie_value))});
 }
 
 // `holder` outlives it.
@@ -109,9 +143,17 @@ task<engine::life_sign> engine::prolong(std::string key, const state& data, stea
 }
 
 task<std::optional<view>> engine::load(ticket shown, steady_time deadline) {
-    view out{.holder = std::move(shown)};
+    return load(std::make_shared<caller>(caller{.shown = {.holder = shown}}), deadline);
+}
+
+task<std::optional<view>> engine::load(std::shared_ptr<caller> by, steady_time deadline) {
+    view out{.holder = by->shown.holder};
     for (unsigned hop = 0; hop <= hops_max; ++hop) {
-        result<present> there = co_await read(out.holder, deadline);
+        const result<store::answer> got =
+            co_await store_.run(store::get{out.holder.record_key()}, deadline);
+        if (got.has_error()) co_return got.error();
+        result<present> there =
+            hop == 0 ? interpret(got->present, *by) : interpret(got->present, out.holder);
         if (there.has_error()) co_return there.error();
         if (!there->found || there->over) co_return std::nullopt;
         if (there->found->kind == record_kind::rotated) {
@@ -120,12 +162,13 @@ task<std::optional<view>> engine::load(ticket shown, steady_time deadline) {
             continue;
         }
         out.old_key = there->old_key;
-        out.data = std::move(there->found->data);
+        out.opened = std::move(there->found);
         out.stored = there->version;
-        out.superseded = there->found->kind == record_kind::superseded;
-        if (!out.superseded && needs_touch(out.data, there->expires)) {
+        if (out.opened == by->opened) out.by = by;
+        if (!by->cookie.empty()) callers_.keep(std::exchange(by->cookie, {}).reveal(), by);
+        if (!out.superseded() && needs_touch(out.data(), there->expires)) {
             const result<life_sign> sign =
-                co_await prolong(out.holder.record_key(), out.data, deadline);
+                co_await prolong(out.holder.record_key(), out.data(), deadline);
             if (sign.has_error()) co_return sign.error();
             if (*sign == life_sign::ended) co_return std::nullopt;
             out.touched = *sign == life_sign::touched;
@@ -138,7 +181,7 @@ task<std::optional<view>> engine::load(ticket shown, steady_time deadline) {
 task<committed> engine::commit(std::optional<view> seen, change wanted, steady_time deadline) {
     if (seen) {
         if (wanted.empty()) {
-            committed nothing{.version = seen->data.version};
+            committed nothing{.version = seen->data().version};
             if (seen->moved) nothing.hand_out = seen->holder;
             co_return nothing;
         }

@@ -11,9 +11,11 @@
 // what is there now. So no acknowledged change is lost, and an ended session never comes back.
 #pragma once
 
+#include "base/recent.hpp"
 #include "session/options.hpp"
 #include "session/patch.hpp"
 #include "session/record.hpp"
+#include "session/shown.hpp"
 #include "session/turn.hpp"
 #include "store/store.hpp"
 
@@ -28,15 +30,37 @@ namespace lethe::session {
 inline constexpr std::chrono::minutes tombstone_ttl{5};
 inline constexpr std::chrono::seconds alias_ttl{10};
 
+// Whose cookies each worker knows at most, with what their records were opened to; the largest
+// record for which it does, so that all of it stays below 32 MB.
+inline constexpr std::size_t callers_max = 4096;
+inline constexpr std::size_t kept_record_bytes_max = 1024;
+
+// Who shows a cookie, and what their record was opened to when it was read last: a record with the
+// same seal opens to the same again. What was made of that then is kept with it.
+struct caller {
+    shown_ticket shown;
+    secret cookie{};                                // until the engine keeps it
+    record_seal seal{};                             // of the record that was opened
+    std::shared_ptr<const opened_record> opened{};  // null: none is kept
+    bool old_key = false;
+    std::vector<shown_text> texts{};
+};
+
 // A session as a ticket opens it. A value.
 struct view {
     ticket holder;  // whose record it is: another than the ticket that was shown after a rotation
-    bool moved = false;       // the caller needs holder's cookie
-    bool superseded = false;  // as it was before the login; may not be changed
-    bool touched = false;     // its life was prolonged just now
-    bool old_key = false;     // sealed with another key than the next write will use
-    state data{};
+    bool moved = false;    // the caller needs holder's cookie
+    bool touched = false;  // its life was prolonged just now
+    bool old_key = false;  // sealed with another key than the next write will use
+    std::shared_ptr<const opened_record> opened{};  // of kind session or superseded; not null
     store::record_version stored{};
+    std::shared_ptr<caller> by{};  // where `opened` is what is kept of them
+
+    [[nodiscard]] const state& data() const noexcept { return opened->data; }
+    // As it was before the login; may not be changed.
+    [[nodiscard]] bool superseded() const noexcept {
+        return opened->kind == record_kind::superseded;
+    }
 };
 
 // What a session's identity is called for one service: 128 bits, base64url.
@@ -116,6 +140,11 @@ class engine {
     // max(60 s, 5 % of the idle TTL), which neither changes its version nor brings back an ended
     // one. Errors: the store's, errc::corrupt, not_opened, key_missing, key_retired.
     [[nodiscard]] task<std::optional<view>> load(ticket shown, steady_time deadline);
+    // The same for who shows a cookie: kept once a session is found, so that neither the cookie nor
+    // the record, while it is as it was, is opened anew for each request.
+    [[nodiscard]] task<std::optional<view>> load(std::shared_ptr<caller> by, steady_time deadline);
+    // Null for a value that is no ticket.
+    [[nodiscard]] std::shared_ptr<caller> recognize(std::string_view cookie_value);
 
     // Writes the session's record anew, as it is: a write that was prepared before is refused.
     [[nodiscard]] task<> fence(ticket holder, steady_time deadline);
@@ -137,6 +166,11 @@ class engine {
 
     [[nodiscard]] result<present> interpret(const std::optional<store::record>& record,
                                             const ticket& holder) const;
+    [[nodiscard]] result<present> interpret(const std::optional<store::record>& record,
+                                            caller& by) const;
+    [[nodiscard]] present judge(const store::record& record,
+                                std::shared_ptr<const opened_record> opened, bool old_key) const;
+    [[nodiscard]] bool has_old_key(const store::record& record) const;
     [[nodiscard]] task<present> read(const ticket& holder, steady_time deadline);
     enum class life_sign : std::uint8_t { lives, touched, ended };
     [[nodiscard]] bool needs_touch(const state& data, system_time expires) const;
@@ -173,6 +207,7 @@ class engine {
     random_source& random_;
     const settings options_;
     const std::shared_ptr<const keyring> keys_;
+    recent<std::shared_ptr<caller>> callers_{callers_max};
 };
 
 }  // namespace lethe::session

@@ -39,9 +39,7 @@ task<committed> engine::change_existing(view seen, change wanted, steady_time de
                .holder = std::move(seen.holder),
                .moved = seen.moved};
     at.current.version = seen.stored;
-    at.current.found.emplace();
-    at.current.found->kind = seen.superseded ? record_kind::superseded : record_kind::session;
-    at.current.found->data = std::move(seen.data);
+    at.current.found = std::move(seen.opened);
 
     result<committed> out = co_await try_until_done(at);
     const bool used =
@@ -143,8 +141,8 @@ task<engine::step_result> engine::change_session(attempt& at) {
 // Before the login only: it may be left or logged in from, not changed.
 task<engine::step_result> engine::change_superseded(attempt& at) {
     if (at.wanted.destroy) co_return co_await end(at);
-    state snapshot = std::move(at.current.found->data);
     if (at.wanted.subject.empty()) co_return LETHE_ERR(errc::ended);
+    state snapshot = at.current.found->data;
     detail::begin_again(snapshot, fresh());
     snapshot.subject.clear();
     snapshot.writes.clear();

@@ -29,7 +29,7 @@ TEST_P(SessionEngine, IsCreatedByTheFirstWriteOnly) {
     const ticket holder = make_cart();
     EXPECT_EQ(records->live.size(), 1U);
     EXPECT_EQ(slots(holder), R"({"cart":{"count":1}})");
-    EXPECT_EQ(load(holder)->data.version, 1U);
+    EXPECT_EQ(load(holder)->data().version, 1U);
 }
 
 TEST_P(SessionEngine, UnknownTicketsAreNoSessionAndAreNeverAdopted) {
@@ -47,9 +47,9 @@ TEST_P(SessionEngine, EachSlotHasTheVersionOfItsLastChange) {
     ASSERT_TRUE(commit(load(holder), merge(R"({"wizard":{"step":1}})")).has_value());
     ASSERT_TRUE(commit(load(holder), merge(R"({"wizard":{"step":2}})")).has_value());
     const std::optional<view> now = load(holder);
-    EXPECT_EQ(now->data.version, 3U);
-    EXPECT_EQ(now->data.find("cart")->version, 1U);
-    EXPECT_EQ(now->data.find("wizard")->version, 3U);
+    EXPECT_EQ(now->data().version, 3U);
+    EXPECT_EQ(now->data().find("cart")->version, 1U);
+    EXPECT_EQ(now->data().find("wizard")->version, 3U);
 }
 
 TEST_P(SessionEngine, AChangeOfNothingWritesNothing) {
@@ -59,7 +59,7 @@ TEST_P(SessionEngine, AChangeOfNothingWritesNothing) {
     const result<committed> same = commit(std::move(seen), merge(R"({"cart":{"count":1}})"));
     EXPECT_EQ(same->what, effect::none);
     EXPECT_EQ(store.steps, steps + 1);  // the read
-    EXPECT_EQ(load(holder)->data.version, 1U);
+    EXPECT_EQ(load(holder)->data().version, 1U);
 }
 
 // --- "Touch: only if last_seen is older than max(60 s, 5 % of idle TTL); conditional on existence;
@@ -77,7 +77,7 @@ TEST_P(SessionEngine, IsTouchedWhenLastSeenLongEnoughAgo) {
     EXPECT_EQ(expiry(holder), first + 90s);
     EXPECT_FALSE(load(holder)->touched);
     EXPECT_EQ(records->live.at(holder.record_key()).version, version);
-    EXPECT_EQ(load(holder)->data.version, 1U);
+    EXPECT_EQ(load(holder)->data().version, 1U);
 }
 
 TEST_P(SessionEngine, TouchStepIsAtLeastAMinuteButNotMoreThanHalfTheIdleTtl) {
@@ -188,7 +188,7 @@ TEST_P(SessionEngine, LateWritesToAnExpiredSessionFail) {
 
 TEST_P(SessionEngine, RotationKeepsTheSessionUnderANewTicketAndTheOldOneForTenSeconds) {
     const ticket old = make_cart();
-    const std::string before = pseudonym(load(old)->data.identity, "shop");
+    const std::string before = pseudonym(load(old)->data().identity, "shop");
     const std::optional<view> in_flight = load(old);
     change rotate = merge(R"({"wizard":1})");
     rotate.regenerate = true;
@@ -198,7 +198,7 @@ TEST_P(SessionEngine, RotationKeepsTheSessionUnderANewTicketAndTheOldOneForTenSe
     ASSERT_TRUE(done->hand_out);
     EXPECT_NE(done->hand_out->record_key(), old.record_key());
     EXPECT_EQ(slots(*done->hand_out), R"({"cart":{"count":1},"wizard":1})");
-    EXPECT_EQ(pseudonym(load(*done->hand_out)->data.identity, "shop"), before);
+    EXPECT_EQ(pseudonym(load(*done->hand_out)->data().identity, "shop"), before);
 
     // By the old ticket: the new session, read and write, and its cookie.
     const std::optional<view> by_alias = load(old);
@@ -233,12 +233,12 @@ TEST_P(SessionEngine, ATouchDoesNotProlongAnAlias) {
 
 TEST_P(SessionEngine, RotationKeepsTheAbsoluteExpiry) {
     const ticket old = make_cart();
-    const system_time end = load(old)->data.absolute_expiry;
+    const system_time end = load(old)->data().absolute_expiry;
     time.advance(10min);
     change rotate;
     rotate.regenerate = true;
     const result<committed> done = commit(load(old), rotate);
-    EXPECT_EQ(load(*done->hand_out)->data.absolute_expiry, end);
+    EXPECT_EQ(load(*done->hand_out)->data().absolute_expiry, end);
 }
 
 // --- "At login the alias keeps the pre-login snapshot and rights only"
@@ -252,17 +252,17 @@ TEST_P(SessionEngine, AtLoginTheOldTicketKeepsThePreLoginSnapshotOnly) {
     ASSERT_TRUE(done.has_value());
     EXPECT_EQ(done->what, effect::logged_in);
     const std::optional<view> inside = load(*done->hand_out);
-    EXPECT_EQ(inside->data.subject, "u42");
+    EXPECT_EQ(inside->data().subject, "u42");
     EXPECT_EQ(slots(*done->hand_out), R"({"cart":{"count":1},"user":{"name":"Ada"}})");
-    EXPECT_NE(pseudonym(inside->data.identity, "shop"),
-              pseudonym(in_flight->data.identity, "shop"));
+    EXPECT_NE(pseudonym(inside->data().identity, "shop"),
+              pseudonym(in_flight->data().identity, "shop"));
 
     // Who fixed the old ticket sees what was there before, and changes nothing.
     const std::optional<view> outside = load(old);
     ASSERT_TRUE(outside);
-    EXPECT_TRUE(outside->superseded);
+    EXPECT_TRUE(outside->superseded());
     EXPECT_FALSE(outside->moved);
-    EXPECT_EQ(outside->data.subject, "");
+    EXPECT_EQ(outside->data().subject, "");
     EXPECT_EQ(slots(old), R"({"cart":{"count":1}})");
     for (const std::optional<view>& seen : {outside, in_flight}) {
         EXPECT_EQ(commit(seen, ops(R"([{"op":"inc","path":"/cart/count"}])")).error(),
@@ -315,7 +315,7 @@ TEST_P(SessionEngine, BindingTheSameSubjectChangesNothingUnlessTheTicketIsRegene
     login.regenerate = true;
     const result<committed> again = commit(load(holder), login);
     EXPECT_EQ(again->what, effect::logged_in);
-    EXPECT_TRUE(load(holder)->superseded);
+    EXPECT_TRUE(load(holder)->superseded());
     change other;
     other.subject = "u43";
     EXPECT_EQ(commit(load(*again->hand_out), other)->what, effect::logged_in);
@@ -427,7 +427,7 @@ TEST_P(SessionEngine, FurtherKeyedChangesAreRefusedRatherThanEarlierOnesForgotte
     const auto keyed = [&](const std::string& operation) {
         result<std::optional<view>> seen = test::run(few.load(holder, forever));
         change wanted = ops(R"([{"op":"inc","path":"/cart/count"}])");
-        wanted.base_version = (*seen)->data.version;
+        wanted.base_version = (*seen)->data().version;
         wanted.operation = operation;
         return test::run(few.commit(*seen, wanted, forever));
     };
@@ -468,12 +468,72 @@ TEST_P(SessionEngine, OperationsAreForgottenAfterTheirTime) {
 
 TEST_P(SessionEngine, PseudonymsDifferByServiceAndTellNothing) {
     const ticket holder = make_cart();
-    const state data = load(holder)->data;
+    const state data = load(holder)->data();
     const std::string shop = pseudonym(data.identity, "shop");
-    EXPECT_EQ(shop, pseudonym(load(holder)->data.identity, "shop"));
+    EXPECT_EQ(shop, pseudonym(load(holder)->data().identity, "shop"));
     EXPECT_NE(shop, pseudonym(data.identity, "mail"));
     EXPECT_EQ(shop.size(), 22U);
     EXPECT_EQ(holder.to_cookie_value().find(shop), std::string::npos);
+}
+
+// --- What a cookie's record was opened to is kept, and serves while the record is the same.
+
+TEST_P(SessionEngine, ACallerIsKnownOnceTheirSessionWasFound) {
+    const ticket unknown = ticket::make(*random);
+    const auto load_by = [&](const std::shared_ptr<caller>& by) {
+        return *test::run(sessions.load(by, forever));
+    };
+    EXPECT_EQ(sessions.recognize("no ticket"), nullptr);
+    const auto stranger = sessions.recognize(unknown.to_cookie_value());
+    EXPECT_FALSE(load_by(stranger));
+    EXPECT_NE(sessions.recognize(unknown.to_cookie_value()), stranger);
+
+    const std::string cookie = make_cart().to_cookie_value(1);
+    const auto by = sessions.recognize(cookie);
+    EXPECT_EQ(by->shown.floor, 1U);
+    const std::optional<view> first = load_by(by);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(sessions.recognize(cookie), by);
+    EXPECT_EQ(load_by(by)->opened, first->opened) << "not opened anew";
+}
+
+TEST_P(SessionEngine, WhatIsKnownOfACallerGivesWayToWhatTheRecordSays) {
+    engine elsewhere{store, time, *random, settings{}};
+    const ticket holder = make_cart();
+    const auto by = sessions.recognize(holder.to_cookie_value());
+    const auto load_by = [&] { return *test::run(sessions.load(by, forever)); };
+    const std::optional<view> first = load_by();
+    ASSERT_TRUE(first);
+    ASSERT_TRUE(commit(load(holder), merge(R"({"cart":{"count":2}})")).has_value());
+    const std::optional<view> changed = load_by();
+    EXPECT_EQ(changed->data().version, 2U);
+    EXPECT_EQ(first->data().version, 1U) << "whoever still has the old one";
+    // Another gateway's change is seen as soon as it is read.
+    change login;
+    login.subject = "u42";
+    ASSERT_TRUE(test::run(elsewhere.commit(load(holder), login, forever)).has_value());
+    EXPECT_TRUE(load_by()->superseded());
+    time.advance(alias_ttl);
+    EXPECT_FALSE(load_by()) << "an alias ends, though its record is the same";
+    time.advance(tombstone_ttl);
+    EXPECT_FALSE(load_by());
+}
+
+TEST_P(SessionEngine, AnEndedSessionIsNotKnownAnyLonger) {
+    const ticket holder = make_cart();
+    const auto by = sessions.recognize(holder.to_cookie_value());
+    const auto load_by = [&] { return *test::run(sessions.load(by, forever)); };
+    ASSERT_TRUE(load_by());
+    change end;
+    end.destroy = true;
+    ASSERT_TRUE(commit(load(holder), end).has_value());
+    EXPECT_FALSE(load_by());
+
+    const ticket idle = make_cart();
+    const auto other = sessions.recognize(idle.to_cookie_value());
+    ASSERT_TRUE(*test::run(sessions.load(other, forever)));
+    time.advance(settings{}.absolute_ttl);
+    EXPECT_FALSE(*test::run(sessions.load(other, forever)));
 }
 
 TEST_P(SessionEngine, SettingsAreChecked) {

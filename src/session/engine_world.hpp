@@ -42,7 +42,7 @@ struct SessionEngine : ::testing::TestWithParam<bool> {
         return found.has_value() ? std::move(*found) : std::nullopt;
     }
     result<committed> commit(std::optional<view> seen, change wanted) {
-        if (wanted.base_version == 0 && seen) wanted.base_version = seen->data.version;
+        if (wanted.base_version == 0 && seen) wanted.base_version = seen->data().version;
         return test::run(sessions.commit(std::move(seen), std::move(wanted), forever));
     }
     // A session with a cart of one.
@@ -54,7 +54,7 @@ struct SessionEngine : ::testing::TestWithParam<bool> {
     }
     std::string slots(const ticket& shown) {
         const std::optional<view> found = load(shown);
-        return found ? detail::slots_json(found->data, {"cart", "wizard", "user", "secret"})
+        return found ? detail::slots_json(found->data(), {"cart", "wizard", "user", "secret"})
                      : "none";
     }
     system_time expiry(const ticket& of) { return records->live.at(of.record_key()).expires; }

@@ -64,8 +64,8 @@ struct world {
     std::optional<view> load(const ticket& shown) { return *test::run(other.load(shown, forever)); }
     std::int64_t count(const ticket& shown) {
         const std::optional<view> found = load(shown);
-        if (!found || found->data.find("cart") == nullptr) return 0;
-        const std::string& json = found->data.find("cart")->json;
+        if (!found || found->data().find("cart") == nullptr) return 0;
+        const std::string& json = found->data().find("cart")->json;
         const std::size_t at = json.find("\"count\":");
         return at == std::string::npos ? 0 : std::stoll(json.substr(at + 8));
     }
@@ -74,7 +74,7 @@ struct world {
     }
 
     result<committed> ask(const std::optional<view>& seen, change wanted) {
-        wanted.base_version = seen ? seen->data.version : 0;
+        wanted.base_version = seen ? seen->data().version : 0;
         return test::run(under_test.commit(seen, std::move(wanted), forever));
     }
     // The same by a process that may die.
@@ -113,7 +113,7 @@ TEST_P(SessionFaults, OneFailureAtEveryStepIsReportedTruthfully) {
                     EXPECT_EQ(done.error(), make_error_code(lethe::store::errc::unavailable))
                         << place;
                     EXPECT_EQ(w.count(holder), 1) << place;
-                    EXPECT_TRUE(w.load(holder) && !w.load(holder)->superseded) << place;
+                    EXPECT_TRUE(w.load(holder) && !w.load(holder)->superseded()) << place;
                 } else {
                     const std::optional<view> after = w.load(now);
                     EXPECT_EQ(after.has_value(), k != kind::destroy) << place;
@@ -121,8 +121,8 @@ TEST_P(SessionFaults, OneFailureAtEveryStepIsReportedTruthfully) {
                     if (k == kind::ops || k == kind::rotate || k == kind::login)
                         EXPECT_EQ(w.count(now), 2) << place;
                     if (k == kind::merge)
-                        EXPECT_EQ(after->data.find("cart")->json, R"({"count":1,"merged":true})");
-                    if (k == kind::login) EXPECT_EQ(after->data.subject, "u42") << place;
+                        EXPECT_EQ(after->data().find("cart")->json, R"({"count":1,"merged":true})");
+                    if (k == kind::login) EXPECT_EQ(after->data().subject, "u42") << place;
                     if (k == kind::rotate || k == kind::login) EXPECT_TRUE(done->hand_out) << place;
                 }
                 if (w.faulty.steps <= at) break;
@@ -310,7 +310,7 @@ TEST_P(SessionFaults, AKeyedChangeWhoseProcessDiesAtAnyStepTakesEffectExactlyOnc
                     if (replay->hand_out) holder = replay->hand_out;
                 }
                 EXPECT_EQ(w.count(*holder), k == kind::create ? 1 : 2) << place;
-                if (k == kind::login) EXPECT_EQ(w.load(*holder)->data.subject, "u42") << place;
+                if (k == kind::login) EXPECT_EQ(w.load(*holder)->data().subject, "u42") << place;
                 if (first) break;
             }
     EXPECT_GE(deaths, 8);
@@ -382,7 +382,7 @@ boost::asio::awaitable<void> add_many(engine& by, random_source& random, storm h
             patch_type::ops,
             R"([{"op":"inc","path":"/cart/count"},{"op":"set_add","path":"/cart/items","value":")" +
                 item + R"("}])");
-        wanted.base_version = (*seen)->data.version;
+        wanted.base_version = (*seen)->data().version;
         wanted.regenerate = random.below(100) < how.rotate_percent;
         const result<committed> done =
             co_await by.commit(std::move(*seen), std::move(wanted), forever);
@@ -438,7 +438,7 @@ void weather(storm how) {
     for (const ticket& shown : out.tickets) {
         const std::optional<view> end = *test::run(engines.front()->load(shown, forever));
         if (!end || !ends.insert(end->holder.record_key()).second) continue;
-        const std::string json = end->data.find("cart")->json;
+        const std::string json = end->data().find("cart")->json;
         for (const std::string& item : out.items)
             EXPECT_NE(json.find('"' + item + '"'), std::string::npos) << "lost: " << item;
         const std::int64_t count = std::stoll(json.substr(json.find("\"count\":") + 8));

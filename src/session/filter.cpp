@@ -66,6 +66,7 @@ struct filter::loaded {
 filter::filter(engine& work, route_options route, metrics& counts, url_source urls, turns* queue)
     : engine_(work),
       route_(std::move(route)),
+      presenter_(route_),
       metrics_(counts),
       urls_(std::move(urls)),
       turns_(queue) {
@@ -82,16 +83,17 @@ task<filter::loaded> filter::load(http::exchange& x) {
     loaded out;
     const std::string_view name = engine_.options().cookie_name;
     const std::optional<std::string_view> cookie = http::find_cookie(x.request.header, name);
-    std::optional<shown_ticket> shown = cookie ? parse_cookie(*cookie) : std::nullopt;
+    std::shared_ptr<caller> by = cookie ? engine_.recognize(*cookie) : nullptr;
     out.cookie_sent = cookie.has_value();
     detail::remove_cookie(x.request.header, name);
     if (!cookie)
         metrics_.loads_none.add();
-    else if (!shown)
+    else if (by == nullptr)
         metrics_.loads_malformed.add();
-    if (!shown) co_return out;
+    if (by == nullptr) co_return out;
 
-    result<std::optional<view>> found = co_await engine_.load(shown->holder, store_deadline(x));
+    const std::uint64_t floor = by->shown.floor;
+    result<std::optional<view>> found = co_await engine_.load(std::move(by), store_deadline(x));
     if (found.has_error() && found.error() == make_error_code(errc::not_opened)) {
         metrics_.loads_not_opened.add();
         co_return out;
@@ -115,7 +117,7 @@ task<filter::loaded> filter::load(http::exchange& x) {
         }
         co_return out;
     }
-    out.floor = shown->floor;
+    out.floor = floor;
     out.session = std::move(*found);
     if (out.session)
         metrics_.loads_found.add();
@@ -123,7 +125,7 @@ task<filter::loaded> filter::load(http::exchange& x) {
         metrics_.loads_missing.add();
     if (out.session && out.session->touched) metrics_.touches.add();
     if (out.session && out.session->old_key) metrics_.old_key_reads.add();
-    if (out.session && out.session->data.version < out.floor) {
+    if (out.session && out.session->data().version < out.floor) {
         const result<> checked = co_await check_floor(x, out);
         if (checked.has_error()) co_return checked.error();
     }
@@ -132,7 +134,7 @@ task<filter::loaded> filter::load(http::exchange& x) {
 
 task<> filter::check_floor(http::exchange& x, loaded& found) {
     const auto is_behind = [&found] {
-        return found.session && found.session->data.version < found.floor;
+        return found.session && found.session->data().version < found.floor;
     };
     const steady_time until =
         std::min(store_deadline(x), x.time().steady_now() + std::chrono::milliseconds(stale_wait));
@@ -154,7 +156,7 @@ task<> filter::check_floor(http::exchange& x, loaded& found) {
         co_return result<>{};
     }
     log::warn("session.stale", {{"route", x.route_name},
-                                {"version", found.session->data.version},
+                                {"version", found.session->data().version},
                                 {"floor", found.floor}});
     found.stale = route_.stale == stale_rule::accept;
     found.refused = !found.stale;
@@ -208,7 +210,7 @@ task<> filter::handle(http::exchange& x, http::next rest) {
 // One after the other, each seeing what the one before it changed.
 task<filter::kept> filter::take_turn(http::exchange& x, loaded& found) {
     result<std::unique_ptr<turn>> mine =
-        co_await turns_->take(found.session->data.identity,
+        co_await turns_->take(found.session->data().identity,
                               {.wait = route_.serialize->wait, .lease = route_.serialize->lease},
                               x.deadline, x.client_gone);
     error_code why;
@@ -288,10 +290,10 @@ task<filter::verdict> filter::look_again(http::exchange& x, loaded& found, ticke
     if (x.client_gone || x.time().steady_now() >= x.deadline) co_return verdict::done;
     if (x.request_body && !x.request_body->rewind()) co_return verdict::done;
     result<std::optional<view>> now = co_await engine_.load(std::move(holder), store_deadline(x));
-    if (now.has_error() || !*now || (*now)->superseded) co_return verdict::done;
+    if (now.has_error() || !*now || (*now)->superseded()) co_return verdict::done;
     // Its name may be whose the key is.
     const bool keyed = !x.operation_id.empty();
-    if (keyed && pseudonym((*now)->data.identity, route_.service) != x.session->pseudonym)
+    if (keyed && pseudonym((*now)->data().identity, route_.service) != x.session->pseudonym)
         co_return verdict::done;
     found.session = *std::move(*now);
     found.session->moved |= moved;
@@ -320,17 +322,19 @@ void filter::show(http::exchange& x, loaded& found) {
         found.reserved = ticket::make(*urls_.random);
         return show_url(x, found);
     }
-    const state& data = found.session->data;
+    const state& data = found.session->data();
     found.shown_version = data.version;
-    x.session = http::session_reference{pseudonym(data.identity, route_.service), data.subject};
-    detail::show_identity(x, data, x.session->pseudonym);
+    shown_text made;
+    caller* const by = found.session->by.get();
+    const bool kept = by != nullptr && by->opened == found.session->opened;
+    const shown_text& text = presenter_.show(data, kept ? &by->texts : nullptr, made);
+    x.session = http::session_reference{text.pseudonym, data.subject};
+    detail::show_identity(x, data, text.pseudonym);
     if (found.stale) detail::show_stale(x);
-    const std::string slots =
-        route_.read.empty() ? std::string() : detail::slots_json(data, route_.read);
     // Without URLs the limit is not above that of a field; what is larger was made before the limit
     // was lowered, and its service should be able to make it smaller.
-    const bool fits = slots.size() <= field_slots_bytes_max || !urls_.keys;
-    if (fits && !slots.empty()) detail::show_slots(x, slots);
+    const bool fits = text.slots.size() <= field_slots_bytes_max || !urls_.keys;
+    if (fits && !text.slots.empty()) detail::show_slots(x, text.slots);
     if (urls_.keys && (!fits || route_.url == url_rule::always)) show_url(x, found);
 }
 
@@ -406,7 +410,7 @@ task<filter::verdict> filter::commit(http::exchange& x, loaded& found, bool repe
         // An outcome changes the session it was made for, or none.
         const bool of_this_session =
             found.session &&
-            detail::is_origin(found.session->data, route_.service, asked->made_for->pseudonym);
+            detail::is_origin(found.session->data(), route_.service, asked->made_for->pseudonym);
         if (!of_this_session) {
             metrics_.replays_of_another_session.add();
             if (ends && !found.session && found.cookie_sent) detail::expire_cookie(x, options);

@@ -57,6 +57,7 @@ class filter final : public http::filter {
 
     engine& engine_;
     const route_options route_;
+    const presenter presenter_;
     metrics& metrics_;
     const url_source urls_;
     turns* const turns_;  // for routes with `serialize`

@@ -5,6 +5,39 @@
 namespace lethe::session::testing {
 namespace {
 
+// --- "the slots that the route declares", also where what was shown before is kept
+
+TEST_F(SessionFilter, RoutesOfOneSessionShowTheirOwnSlotsAndNames) {
+    serve_ops(R"([{"op":"inc","path":"/cart/count"}])");
+    send();
+    EXPECT_EQ(slots(), R"({"cart":{"count":1}})");
+    const std::string name = seen.session->pseudonym;
+    EXPECT_EQ(slots(), R"({"cart":{"count":1}})") << "from what was kept";
+    EXPECT_EQ(seen.session->pseudonym, name);
+
+    // Further routes of the same engine, more than texts are kept for one session.
+    for (const std::string service : {"billing", "search", "shop", "billing"}) {
+        route_options other = route;
+        other.service = service;
+        other.read = {"user"};
+        std::vector<std::unique_ptr<http::filter>> filters;
+        filters.push_back(std::make_unique<filter>(*sessions, other, counts, urls, turn_queue));
+        way = std::make_unique<http::chain>(std::move(filters), upstream);
+        EXPECT_EQ(slots(), "{}") << service;
+        EXPECT_EQ(seen.session->pseudonym == name, service == "shop") << service;
+    }
+    // Another gateway changes it.
+    engine elsewhere{store, time, *random, options, keys};
+    const ticket holder = *ticket::parse(jar.substr(jar.find('=') + 1));
+    change more;
+    more.edit = *patch::parse(patch_type::merge, R"({"user":"Ada"})", 8192);
+    more.relies_on = basis::any;
+    more.writable = {"user"};
+    const std::optional<view> now = *test::run(elsewhere.load(holder, steady_time::max()));
+    ASSERT_TRUE(test::run(elsewhere.commit(now, more, steady_time::max())).has_value());
+    EXPECT_EQ(slots(), R"({"user":"Ada"})");
+}
+
 // --- "Cookie: __Host-lethe, Secure, HttpOnly, SameSite=Lax, Path=/, no Domain, 128-bit id +
 // 128-bit secret"
 

@@ -300,6 +300,14 @@ std::optional<outline> read_outline(std::string_view value) noexcept {
     return out;
 }
 
+record_seal seal_of(std::string_view value) noexcept {
+    record_seal out{};
+    static_assert(out.size() == mac_bytes);
+    if (value.size() >= outline_bytes + nonce_bytes + mac_bytes)
+        std::memcpy(out.data(), value.data() + value.size() - out.size(), out.size());
+    return out;
+}
+
 std::string make_tombstone() {
     std::string out(magic);
     out.push_back(cookie_format);

@@ -90,6 +90,11 @@ struct outline {
 // A tombstone's bytes.
 [[nodiscard]] std::string make_tombstone();
 
+// A record's last bytes, which are its Poly1305 authenticator: of the records of one holder only
+// those that say the same have the same. Zeros for what is too short to have one.
+using record_seal = std::array<char, 16>;
+[[nodiscard]] record_seal seal_of(std::string_view value) noexcept;
+
 // `opened_record` as a record of `holder`; with a ring, sealed with its first key.
 [[nodiscard]] std::string seal(const opened_record& content, const ticket& holder,
                                random_source& random, const keyring* ring = nullptr);

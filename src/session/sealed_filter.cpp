@@ -22,7 +22,7 @@ bool is_over(const sealed_session& of, const settings& options, system_time now)
 
 }  // namespace
 
-result<sealed_change> change_sealed(const std::optional<sealed_session>& seen, change wanted,
+result<sealed_change> change_sealed(const sealed_session* seen, change wanted,
                                     const settings& options, system_time now,
                                     random_source& random) {
     if (wanted.edit && wanted.edit->type() == patch_type::ops && !wanted.destroy)
@@ -52,13 +52,13 @@ result<sealed_change> change_sealed(const std::optional<sealed_session>& seen, c
 
 struct sealed_filter::loaded {
     detail::found_cookies sent;
-    std::optional<sealed_session> session;
+    std::shared_ptr<opened_cookie> session;
     bool clear = false;    // what was sent is no session: the browser shall forget it
     bool refused = false;  // the answer is there already
 };
 
 sealed_filter::sealed_filter(sealed_parts parts, route_options route, metrics& counts)
-    : parts_(std::move(parts)), route_(std::move(route)), metrics_(counts) {
+    : parts_(std::move(parts)), route_(std::move(route)), presenter_(route_), metrics_(counts) {
     LETHE_ASSERT(!find_mistake(route_));
     LETHE_ASSERT(parts_.keys != nullptr);
     LETHE_ASSERT((parts_.stored == nullptr) == (parts_.revoked == nullptr));
@@ -75,6 +75,18 @@ void sealed_filter::refuse_unavailable(http::exchange& x, loaded& out, const err
     answer_problem(x, problems::unavailable, {.retry_after = detail::soon});
 }
 
+result<std::shared_ptr<opened_cookie>> sealed_filter::open(
+    const detail::found_cookies& sent) const {
+    const bool kept = sent[0] && !sent[1] && sent[0]->size() <= kept_cookie_bytes_max;
+    if (kept)
+        if (const std::shared_ptr<opened_cookie>* const known = parts_.known.find(*sent[0]))
+            return *known;
+    LETHE_TRY(sealed_session opened, open_cookies(sent, parts_.options.cookie_name, *parts_.keys));
+    auto out = std::make_shared<opened_cookie>(opened_cookie{.session = std::move(opened)});
+    if (kept) parts_.known.keep(*sent[0], out);
+    return out;
+}
+
 task<> sealed_filter::load(http::exchange& x, loaded& out) {
     const bool any =
         std::any_of(out.sent.begin(), out.sent.end(), [](const auto& one) { return !!one; });
@@ -82,8 +94,7 @@ task<> sealed_filter::load(http::exchange& x, loaded& out) {
         metrics_.loads_none.add();
         co_return result<>{};
     }
-    result<sealed_session> opened =
-        open_cookies(out.sent, parts_.options.cookie_name, *parts_.keys);
+    result<std::shared_ptr<opened_cookie>> opened = open(out.sent);
     if (opened.has_error() && is(opened.error(), errc::key_missing)) {
         metrics_.loads_key_missing.add();
         refuse_unavailable(x, out, opened.error());
@@ -99,13 +110,13 @@ task<> sealed_filter::load(http::exchange& x, loaded& out) {
         out.clear = true;
         co_return result<>{};
     }
-    if (is_over(*opened, parts_.options, x.time().system_now())) {
+    if (is_over((*opened)->session, parts_.options, x.time().system_now())) {
         metrics_.loads_missing.add();
         out.clear = true;
         co_return result<>{};
     }
     out.session = std::move(*opened);
-    if (parts_.revoked != nullptr && !out.session->data.subject.empty())
+    if (parts_.revoked != nullptr && !out.session->session.data.subject.empty())
         co_return co_await judge(x, out);
     metrics_.loads_found.add();
     co_return result<>{};
@@ -115,7 +126,7 @@ task<> sealed_filter::judge(http::exchange& x, loaded& out) {
     const steady_time deadline =
         std::min(x.deadline, x.time().steady_now() + parts_.options.store_timeout);
     const result<revocations::standing> judged = co_await parts_.revoked->judge(
-        out.session->data.subject, out.session->data.created, deadline);
+        out.session->session.data.subject, out.session->session.data.created, deadline);
     if (judged.has_error()) {
         metrics_.loads_failed.add();
         refuse_unavailable(x, out, judged.error());
@@ -147,10 +158,12 @@ task<> sealed_filter::handle(http::exchange& x, http::next rest) {
         co_return result<>{};
     }
     if (found.session) {
-        const state& data = found.session->data;
-        x.session = http::session_reference{pseudonym(data.identity, route_.service), data.subject};
-        detail::show_identity(x, data, x.session->pseudonym);
-        if (!route_.read.empty()) detail::show_slots(x, detail::slots_json(data, route_.read));
+        const state& data = found.session->session.data;
+        shown_text made;
+        const shown_text& text = presenter_.show(data, &found.session->texts, made);
+        x.session = http::session_reference{text.pseudonym, data.subject};
+        detail::show_identity(x, data, text.pseudonym);
+        if (!text.slots.empty()) detail::show_slots(x, text.slots);
     }
     const result<> answered = co_await rest(x);
     if (answered.has_error()) co_return answered;
@@ -168,7 +181,8 @@ void sealed_filter::refuse(http::exchange& x, const error_code& because) {
 bool sealed_filter::place(http::exchange& x, const loaded& found,
                           const std::string& made_for_pseudonym) {
     if (x.operation_id.empty() || made_for_pseudonym.empty()) return true;
-    if (found.session && detail::is_origin(found.session->data, route_.service, made_for_pseudonym))
+    if (found.session &&
+        detail::is_origin(found.session->session.data, route_.service, made_for_pseudonym))
         return true;
     metrics_.replays_of_another_session.add();
     return false;
@@ -188,15 +202,16 @@ task<> sealed_filter::commit(http::exchange& x, loaded& found) {
         keep(x, found);
         co_return result<>{};
     }
-    wanted.base_version = found.session ? found.session->data.version : 0;
+    wanted.base_version = found.session ? found.session->session.data.version : 0;
     if (!x.operation_id.empty() && !made_for.empty())
         wanted.base_version = asked->made_for->version;
     wanted.operation = x.operation_id;
     wanted.on_conflict = route_.on_conflict;
     wanted.writable = route_.write;
     wanted.readable = route_.read;
-    result<sealed_change> done = change_sealed(found.session, std::move(wanted), options,
-                                               x.time().system_now(), parts_.random);
+    result<sealed_change> done =
+        change_sealed(found.session ? &found.session->session : nullptr, std::move(wanted), options,
+                      x.time().system_now(), parts_.random);
     if (done.has_error()) {
         refuse(x, done.error());
         co_return result<>{};
@@ -242,9 +257,10 @@ void sealed_filter::keep(http::exchange& x, const loaded& found) {
     }
     if (!found.session) return;
     const system_time now = x.time().system_now();
-    if (now - found.session->seen < detail::touch_step(found.session->data.idle_ttl)) return;
-    const result<std::vector<std::string>> cookies = seal_cookies(
-        {found.session->data, now}, parts_.options.cookie_name, *parts_.keys, parts_.random);
+    const sealed_session& session = found.session->session;
+    if (now - session.seen < detail::touch_step(session.data.idle_ttl)) return;
+    const result<std::vector<std::string>> cookies =
+        seal_cookies({session.data, now}, parts_.options.cookie_name, *parts_.keys, parts_.random);
     // What fitted once may not with a longer key id: it then lives until it is idle.
     if (cookies.has_error()) return;
     metrics_.touches.add();

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 struct SealedFilter : SessionFilter {
     std::shared_ptr<const keyring> ring;
     std::unique_ptr<revocations> revoked;
+    std::unique_ptr<opened_cookies> known;
     bool with_store = false;
     std::map<std::string, std::string> cookies;  // the browser's
 
@@ -35,7 +36,8 @@ struct SealedFilter : SessionFilter {
     void build() {
         sessions = std::make_unique<engine>(store, time, *random, options, ring);
         revoked = std::make_unique<revocations>(store, time, options.revocation_delay);
-        sealed_parts parts{.random = *random, .options = options, .keys = ring};
+        known = std::make_unique<opened_cookies>(opened_cookies_max);
+        sealed_parts parts{.random = *random, .options = options, .keys = ring, .known = *known};
         if (with_store) {
             parts.stored = sessions.get();
             parts.revoked = revoked.get();
@@ -112,6 +114,25 @@ TEST_F(SealedFilter, ASessionLivesInItsCookieAlone) {
     EXPECT_TRUE(records->live.empty());
     EXPECT_EQ(counts.created.value(), 1U);
     EXPECT_EQ(counts.changed.value(), 1U);
+}
+
+TEST_F(SealedFilter, ACookieThatWasOpenedIsKnownAndEachRouteShowsItsOwnOfIt) {
+    merge(R"({"cart":{"a":1}})");
+    visit();
+    const std::string cookie = cookies.begin()->second;
+    EXPECT_EQ(known->find(cookie), nullptr);
+    EXPECT_EQ(shown(), R"({"cart":{"a":1}})");
+    ASSERT_NE(known->find(cookie), nullptr);
+    const std::shared_ptr<opened_cookie> opened = *known->find(cookie);
+    EXPECT_EQ(opened->texts.size(), 1U);
+    EXPECT_EQ(shown(), R"({"cart":{"a":1}})");
+    EXPECT_EQ(opened->texts.size(), 1U) << "made once";
+    time.advance(options.idle_ttl);
+    EXPECT_EQ(shown(), "none") << "it is over all the same";
+
+    cookies[cookies.empty() ? options.cookie_name : cookies.begin()->first] = cookie + "x";
+    EXPECT_EQ(shown(), "none");
+    EXPECT_EQ(known->find(cookie + "x"), nullptr) << "what does not open is not kept";
 }
 
 TEST_F(SealedFilter, ARequestThatChangesNothingSetsNoCookie) {

@@ -13,8 +13,8 @@ constexpr std::size_t floor_bytes = 8;
 constexpr std::size_t mark_bytes = 8;
 
 // From the secret alone.
-std::string derive(const secret& both, std::string_view purpose, std::size_t bytes) {
-    const std::string_view from = both.reveal().substr(id_bytes);
+std::string derive(std::string_view both, std::string_view purpose, std::size_t bytes) {
+    const std::string_view from = both.substr(id_bytes);
     std::string out(bytes, '\0');
     const int failed =
         crypto_generichash(reinterpret_cast<unsigned char*>(out.data()), out.size(),
@@ -31,15 +31,25 @@ void append_floor(std::string& out, std::uint64_t floor) {
 
 }  // namespace
 
-ticket::ticket(std::string both) : both_(std::move(both)) {
+ticket::ticket(std::string_view both) {
+    LETHE_ASSERT(both.size() == both_.size());
+    std::ranges::copy(both, both_.begin());
     constexpr std::string_view prefix = "s:";
-    const std::string hash = sha256(both_.reveal().substr(0, id_bytes));
+    const std::string hash = sha256(both.substr(0, id_bytes));
     LETHE_ASSERT(prefix.size() + hash.size() == key_.size());
     std::ranges::copy(hash, std::ranges::copy(prefix, key_.begin()).out);
 }
 
+ticket::~ticket() {
+    sodium_memzero(both_.data(), both_.size());
+}
+
 ticket ticket::make(random_source& random) {
-    return ticket(random.bytes(id_bytes + secret_bytes));
+    std::array<unsigned char, id_bytes + secret_bytes> both{};
+    random.fill(both);
+    ticket out({reinterpret_cast<const char*>(both.data()), both.size()});
+    sodium_memzero(both.data(), both.size());
+    return out;
 }
 
 std::optional<ticket> ticket::parse(std::string_view cookie_value) {
@@ -50,22 +60,22 @@ std::optional<ticket> ticket::parse(std::string_view cookie_value) {
 
 std::optional<ticket> ticket::from_bytes(std::string_view bytes) {
     if (bytes.size() != id_bytes + secret_bytes) return std::nullopt;
-    return ticket(std::string(bytes));
+    return ticket(bytes);
 }
 
 std::string ticket::to_cookie_value(std::uint64_t floor) const {
-    if (floor == 0) return to_base64url(both_.reveal());
+    if (floor == 0) return to_base64url(to_bytes());
     std::string all;
-    all.reserve(both_.reveal().size() + floor_bytes + mark_bytes);
-    all += both_.reveal();
+    all.reserve(both_.size() + floor_bytes + mark_bytes);
+    all += to_bytes();
     append_floor(all, floor);
     all += floor_mark(floor);
     return to_base64url(all);
 }
 
 secret ticket::sealing_key() const {
-    return secret(
-        derive(both_, "lethe session sealing key 1", crypto_aead_xchacha20poly1305_ietf_KEYBYTES));
+    return secret(derive(to_bytes(), "lethe session sealing key 1",
+                         crypto_aead_xchacha20poly1305_ietf_KEYBYTES));
 }
 
 std::string ticket::floor_mark(std::uint64_t floor) const {
@@ -73,13 +83,13 @@ std::string ticket::floor_mark(std::uint64_t floor) const {
     std::string of;
     of.reserve(purpose.size() + id_bytes + floor_bytes);
     of += purpose;
-    of += both_.reveal().substr(0, id_bytes);
+    of += to_bytes().substr(0, id_bytes);
     append_floor(of, floor);
-    return derive(both_, of, 16).substr(0, mark_bytes);
+    return derive(to_bytes(), of, 16).substr(0, mark_bytes);
 }
 
 std::string ticket::verifier() const {
-    return derive(both_, "lethe session verifier 1", 16);
+    return derive(to_bytes(), "lethe session verifier 1", 16);
 }
 
 std::optional<shown_ticket> parse_cookie(std::string_view cookie_value) {

@@ -19,6 +19,10 @@ inline constexpr std::size_t secret_bytes = 16;
 
 class ticket {
  public:
+    ticket(const ticket&) = default;
+    ticket& operator=(const ticket&) = default;
+    ~ticket();
+
     [[nodiscard]] static ticket make(random_source& random);
     // Of a cookie's value; nullopt for anything else.
     [[nodiscard]] static std::optional<ticket> parse(std::string_view cookie_value);
@@ -27,7 +31,9 @@ class ticket {
 
     // A cookie's value with the version floor; without one for 0.
     [[nodiscard]] std::string to_cookie_value(std::uint64_t floor = 0) const;
-    [[nodiscard]] std::string_view to_bytes() const noexcept { return both_.reveal(); }
+    [[nodiscard]] std::string_view to_bytes() const noexcept {
+        return {both_.data(), both_.size()};
+    }
     // "s:" and SHA-256 of the id.
     [[nodiscard]] std::string record_key() const { return {key_.data(), key_.size()}; }
     // 32 bytes, from the secret alone.
@@ -38,10 +44,10 @@ class ticket {
     [[nodiscard]] std::string floor_mark(std::uint64_t floor) const;
 
  private:
-    explicit ticket(std::string both);
+    explicit ticket(std::string_view both);
 
-    secret both_;
-    std::array<char, 34> key_;  // asked for several times in each request
+    std::array<char, id_bytes + secret_bytes> both_;  // wiped when it dies
+    std::array<char, 34> key_;                        // asked for several times in each request
 };
 
 // What a cookie holds: base64url of id and secret (43 characters); since it was first written, of

@@ -278,7 +278,7 @@ struct SessionSerialize : SessionFilter {
     std::string slots_now() {
         const std::optional<view> now = *test::run(
             sessions->load(*ticket::parse(jar.substr(jar.find('=') + 1)), steady_time::max()));
-        return detail::slots_json(now->data, route.read);
+        return detail::slots_json(now->data(), route.read);
     }
 };
 
@@ -296,7 +296,8 @@ TEST_F(SessionSerialize, WhoDoesNotComeToItsTurnIsToldSo) {
     const std::string identity =
         test::run(sessions->load(*ticket::parse(jar.substr(jar.find('=') + 1)), steady_time::max()))
             ->value()
-            .data.identity;
+            .data()
+            .identity;
     const auto held = test::run(
         other.queue.take(identity, {.wait = 1s, .lease = 60s}, steady_time::max(), never));
     ASSERT_TRUE(held.has_value());
@@ -323,7 +324,7 @@ TEST_F(SessionSerialize, AHolderThatStoodStillCannotWriteAfterItLostItsTurn) {
             const std::optional<view> now = *test::run(
                 sessions->load(*ticket::parse(jar.substr(jar.find('=') + 1)), steady_time::max()));
             theirs.emplace(test::run(other.queue.take(
-                now->data.identity, {.wait = 60s, .lease = 10s}, steady_time::max(), never)));
+                now->data().identity, {.wait = 60s, .lease = 10s}, steady_time::max(), never)));
             ASSERT_TRUE(theirs->has_value());
             ASSERT_TRUE((**theirs)->unclean());
             EXPECT_TRUE(test::run(sessions->fence(now->holder, steady_time::max())).has_value());

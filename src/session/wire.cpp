@@ -159,7 +159,9 @@ void show_identity(http::exchange& x, const state& data, std::string_view pseudo
 }
 
 void show_slots(http::exchange& x, std::string_view json) {
-    std::string slots = ":";
+    std::string slots;
+    slots.reserve((json.size() + 2) / 3 * 4 + 2);
+    slots = ":";
     append_open_base64(slots, json, base64_alphabet::standard);
     slots += ':';
     x.request.header.append_borrowed(slots_field, x.memory().copy(slots));
@@ -178,6 +180,7 @@ bool says_something(const http::fields& header) noexcept {
 }
 
 result<asked> take_asked(http::fields& header, std::size_t patch_bytes_max) {
+    if (!says_something(header)) return asked{};
     result<asked> out = parse_asked(header, patch_bytes_max);
     header.remove_if(is_ours);
     return out;
