@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What tokens, sessions and idempotent requests cost the gateway, the latter two in memory (the
-# filter by itself), on Redis, SQLite and PostgreSQL, beside plain proxying and beside nginx with Lua
-# doing the like over Redis: CPU microseconds per request, all in one run, in turn.
+# filter by itself), on Redis, SQLite and PostgreSQL, sessions also in sealed cookies, beside plain
+# proxying and beside nginx with Lua doing the like over Redis: CPU microseconds per request, all in one run, in turn.
 #
 #   bench/state.sh [LETHE] [SECONDS] [ROUNDS]     default: build/release/lethe 3 5
 #
@@ -12,7 +12,8 @@
 # A session is read with each request, and one slot of it goes to the origin; in Lua: GET, JSON, a
 # field. An idempotent POST has a new key each time; in Lua: SET NX before, SET of the answer after.
 # Sessions of lethe are sealed, its keys are checked against the request, and both have versions:
-# nginx's side does less.
+# nginx's side does less. Each store has a gateway of its own: what one removes that has expired is
+# not counted as another's work.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 lethe=$(realpath "${1:-build/release/lethe}")
@@ -22,6 +23,9 @@ shared=$(realpath ../shared/bench)
 postgres=$(dirname "$(find /usr/lib/postgresql -path '*/bin/initdb' | sort -V | tail -1)")
 base=${LETHE_BENCH_PORT:-19600}
 origin=$((base + 1)) redis=$((base + 2)) database=$((base + 3)) nginx=$((base + 4)) giver=$((base + 5))
+declare -A port=([none]=$base [memory]=$((base + 6)) [redis]=$((base + 7)) [sqlite]=$((base + 8))
+    [postgres]=$((base + 9)) [sealed]=$((base + 10)))
+declare -A gateway=() # their processes
 work=$(mktemp -d)
 chmod 755 "$work"
 pids=()
@@ -122,62 +126,67 @@ TEXT
 on_cpu 0 nginx -p "$work" -c "$work/nginx.conf" -e "$work/nginx.err"
 nginx_pid=${pids[-1]}
 
+"$lethe" session key "$work/session.key" >/dev/null
+"$lethe" token key --out "$work/key.json" >/dev/null
+"$lethe" token jwks "$work/key.json" >"$work/keys.json"
+token=$("$lethe" token sign --key "$work/key.json" --iss https://id.example --aud shop --sub user-7)
+
+declare -A url=([memory]=memory: [redis]=redis://127.0.0.1:$redis [sqlite]=sqlite:$work/records.db
+    [postgres]=postgres://lethe@127.0.0.1:$database/postgres)
 # The origin echoes a request whose path begins with an h.
-{
+configuration() { # STORE
+    local sessions='cookie_name: sid, cookie_secure: false, idle_ttl: 2h' lossy=
+    [ "$1" != sealed ] || sessions+=", mode: sealed, keys: [{id: k1, file: $work/session.key}]"
+    [ "$1" != memory ] || lossy=', allow_lossy: true'
     cat <<TEXT
-listen: [{address: "127.0.0.1:$base"}]
+listen: [{address: "127.0.0.1:${port[$1]}"}]
 workers: 1
 log: {level: warn, access: off}
-store:
-  memory: "memory:"
-  redis: "redis://127.0.0.1:$redis"
-  sqlite: "sqlite:$work/lethe.db"
-  postgres: "postgres://lethe@127.0.0.1:$database/postgres"
-sessions: {cookie_name: sid, cookie_secure: false, idle_ttl: 2h}
+sessions: {$sessions}
 issuers:
   - {name: id, issuer: "https://id.example", audience: [shop], algorithms: [ES256],
      keys: {file: $work/keys.json}}
 upstreams:
   - {name: origin, replicas: ["http://127.0.0.1:$origin"]}
   - {name: giver, replicas: ["http://127.0.0.1:$giver"]}
+TEXT
+    [ -z "${url[$1]:-}" ] || echo "store: \"${url[$1]}\""
+    [ "$1" = none ] || cat <<TEXT
 routes:
-TEXT
-    for store in memory redis sqlite postgres; do
-        where="store: $store"
-        [ "$store" != memory ] || where+=", allow_lossy: true"
-        cat <<TEXT
-  - match: {prefix: /s-$store}
-    session: {read: [user], required: true, $where}
+  - match: {prefix: /s}
+    session: {read: [user], required: true$lossy}
     upstream: origin
-  - match: {prefix: /h-$store}
-    session: {read: [user], required: true, $where}
+  - match: {prefix: /h}
+    session: {read: [user], required: true$lossy}
     upstream: origin
-  - match: {prefix: /new-$store}
-    session: {write: [user, roles, cart, csrf, note], $where}
+  - match: {prefix: /new}
+    session: {write: [user, roles, cart, csrf, note], on_conflict: last_writer_wins$lossy}
     upstream: giver
-  - match: {prefix: /i-$store}
-    idempotency: {mode: required, scope: public, ttl: 1m, $where}
+TEXT
+    [ -z "${url[$1]:-}" ] || cat <<TEXT
+  - match: {prefix: /i}
+    idempotency: {mode: required, scope: public, ttl: 1m$lossy}
     upstream: origin
 TEXT
-    done
-    cat <<TEXT
+    [ "$1" != none ] || cat <<TEXT
+routes:
   - {match: {prefix: /token}, authenticate: {issuers: [id]}, upstream: origin}
   - {match: {prefix: /}, upstream: origin}
 TEXT
-} >"$work/lethe.yaml"
-"$lethe" token key --out "$work/key.json"
-"$lethe" token jwks "$work/key.json" >"$work/keys.json"
-token=$("$lethe" token sign --key "$work/key.json" --iss https://id.example --aud shop --sub user-7)
+}
 await "$redis"
-"$lethe" config check "$work/lethe.yaml" >/dev/null
-on_cpu 0 "$lethe" serve "$work/lethe.yaml"
-lethe_pid=${pids[-1]}
-for port in "$base" "$origin" "$nginx" "$giver"; do await "$port"; done
+for store in "${!port[@]}"; do
+    configuration "$store" >"$work/$store.yaml"
+    "$lethe" config check "$work/$store.yaml" >/dev/null
+    on_cpu 0 "$lethe" serve "$work/$store.yaml"
+    gateway[$store]=${pids[-1]}
+done
+for each in "${port[@]}" "$origin" "$nginx" "$giver"; do await "$each"; done
 
 # ---- a thousand sessions in each store
 
-for store in memory redis sqlite postgres; do
-    curl -sS -o /dev/null -D - "http://127.0.0.1:$base/new-$store?[1-1000]" |
+for store in memory redis sqlite postgres sealed; do
+    curl -sS -o /dev/null -D - "http://127.0.0.1:${port[$store]}/new?[1-1000]" |
         sed -nE 's/^Set-Cookie: sid=([^;]+).*/\1/p' >"$work/cookies.$store"
     [ "$(wc -l <"$work/cookies.$store")" = 1000 ] || { cat "$work/log"; echo "no sessions" >&2; exit 1; }
 done
@@ -201,7 +210,7 @@ check() { # NAME SESSION-URL IDEMPOTENT-URL COOKIE FIELD
 check nginx "http://127.0.0.1:$nginx/session/hdr" "http://127.0.0.1:$nginx/idem/" \
     "$(head -1 "$work/cookies.redis")" X-User
 for store in memory redis sqlite postgres; do
-    check "$store" "http://127.0.0.1:$base/h-$store" "http://127.0.0.1:$base/i-$store" \
+    check "$store" "http://127.0.0.1:${port[$store]}/h" "http://127.0.0.1:${port[$store]}/i" \
         "$(head -1 "$work/cookies.$store")" Lethe-Session
 done
 
@@ -215,16 +224,21 @@ new_keys() { # a UUID for each request that a turn may make
         'BEGIN { for (i = 0; i < n; i++) printf "%s%012x\n", first, i }' >"$work/keys"
 }
 turn() { # NAME
-    local url args=() pid=$lethe_pid
-    case $1 in nginx-*) pid=$nginx_pid url=http://127.0.0.1:$nginx ;; *) url=http://127.0.0.1:$base ;; esac
+    local at args=() pid store=none
+    case $1 in *-*) store=${1%-*} ;; esac
+    if [ "$store" = nginx ]; then
+        pid=$nginx_pid at=http://127.0.0.1:$nginx
+    else
+        pid=${gateway[$store]} at=http://127.0.0.1:${port[$store]}
+    fi
     case $1 in
-        nginx-plain) url+=/plain/small ;;
-        nginx-session) url+=/session/small ;;
-        nginx-idempotent) url+=/idem/ ;;
-        plain) url+=/small ;;
-        token) url+=/token ;;
-        *-session) url+=/s-${1%-session} ;;
-        *-idempotent) url+=/i-${1%-idempotent} ;;
+        nginx-plain) at+=/plain/small ;;
+        nginx-session) at+=/session/small ;;
+        nginx-idempotent) at+=/idem/ ;;
+        plain) at+=/small ;;
+        token) at+=/token ;;
+        *-session) at+=/s ;;
+        *-idempotent) at+=/i ;;
     esac
     case $1 in
         token) args=(-H "Authorization: Bearer $token") ;;
@@ -240,9 +254,9 @@ turn() { # NAME
     local workers
     workers=$(pgrep -d, -P "$pid" || true)
     taskset -c 1 "$work/bin/load" -d "$seconds" -w 1 -c 64 "${browser[@]}" "${args[@]}" \
-        -p "$pid${workers:+,$workers}" "$url"
+        -p "$pid${workers:+,$workers}" "$at"
 }
-names=(nginx-plain nginx-session nginx-idempotent plain token memory-session memory-idempotent
+names=(nginx-plain nginx-session nginx-idempotent plain token sealed-session memory-session memory-idempotent
     redis-session redis-idempotent sqlite-session sqlite-idempotent postgres-session postgres-idempotent)
 for round in $(seq 0 $((rounds - 1))); do
     for i in "${!names[@]}"; do
