@@ -205,12 +205,12 @@ TEST_F(StoreServers, ACopyOutlivesARestartOfTheServer) {
 }
 
 TEST_F(StoreServers, PostgreSqlIsDurableUnlessSynchronousCommitIsOff) {
-    postgres_server good({.lines = {"fsync = on"}});
+    postgres_server good({.syncs = true});
     const examined seen = examine(good.url());
     EXPECT_EQ(seen.exit, 0) << seen.text;
     EXPECT_EQ(seen.level(), "G2") << seen.text;
     EXPECT_TRUE(seen.store().at("server").as_string().starts_with("PostgreSQL ")) << seen.text;
-    postgres_server bad({.lines = {"fsync = on", "synchronous_commit = off"}});
+    postgres_server bad({.lines = {"synchronous_commit = off"}, .syncs = true});
     const examined weak = examine(bad.url());
     EXPECT_EQ(weak.exit, 1) << weak.text;
     EXPECT_EQ(weak.level(), "G1");

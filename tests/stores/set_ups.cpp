@@ -33,8 +33,7 @@ set_up::place start_memcached() {
 }
 
 set_up::place start_postgres() {
-    auto server =
-        std::make_shared<test::postgres_server>(test::postgres_options{.lines = {"fsync = on"}});
+    auto server = std::make_shared<test::postgres_server>(test::postgres_options{.syncs = true});
     return {{server->url()}, server};
 }
 

@@ -107,6 +107,7 @@ postgres_server::postgres_server(postgres_options options)
         run_single(data(), "ALTER ROLE lethe PASSWORD '" + options_.password + "'");
     configure();
     start();
+    if (options_.syncs) turn_syncs_on();
 }
 
 postgres_server::~postgres_server() {
@@ -224,9 +225,18 @@ std::string postgres_server::sql(const std::string& statements) {
     return out;
 }
 
+void postgres_server::turn_syncs_on() {
+    sql("ALTER SYSTEM SET fsync = on");
+    sql("SELECT pg_reload_conf()");
+    if (!wait_for([this] { return sql("SHOW fsync") == "on"; }, 30s))
+        throw std::runtime_error("PostgreSQL does not take fsync = on");
+}
+
 postgres_pair::postgres_pair(postgres_pair_options options) : options_(std::move(options)) {
-    primary_ = std::make_unique<postgres_server>(options_.server);
-    replica_.reset(new postgres_server(options_.server, postgres_server::bare{}));
+    postgres_options at_first = options_.server;
+    at_first.syncs = false;  // also of the replica, which takes a copy
+    primary_ = std::make_unique<postgres_server>(at_first);
+    replica_.reset(new postgres_server(at_first, postgres_server::bare{}));
     must_run(as_postgres({"pg_basebackup", "-d", primary_->url(), "-D", replica_->data(), "-R",
                           "-X", "stream", "-c", "fast", "--no-sync"}),
              "pg_basebackup");
@@ -241,6 +251,8 @@ postgres_pair::postgres_pair(postgres_pair_options options) : options_(std::move
     };
     if (!state_is("state", "streaming"))
         throw std::runtime_error("PostgreSQL: the replica does not stream");
+    if (options_.server.syncs)
+        for (const auto& one : {primary_.get(), replica_.get()}) one->turn_syncs_on();
     if (!options_.synchronous) return;
     primary_->options_.lines.emplace_back("synchronous_standby_names = '*'");
     primary_->configure();

@@ -196,6 +196,9 @@ struct postgres_options {
     std::string password = {};          // scram-sha-256; "": everybody on 127.0.0.1 is trusted
     bool tls = false;                   // offered; a client without it is refused
     std::filesystem::path parent = {};  // as Redis'
+    // `fsync = on`, once it runs: a start that syncs a thousand files takes a busy disk half a
+    // minute.
+    bool syncs = false;
 };
 
 // The database "lethe" and its owner of the same name, who may do everything.
@@ -229,6 +232,7 @@ class postgres_server {
     // Not started, without data.
     struct bare {};
     postgres_server(postgres_options options, bare);
+    void turn_syncs_on();
     [[nodiscard]] std::filesystem::path data() const { return folder_->path() / "data"; }
     [[nodiscard]] bool accepts() const;
     void configure();

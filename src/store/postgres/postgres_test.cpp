@@ -571,7 +571,7 @@ TEST(PostgresExamine, SettingsThatLoseStateAreFaults) {
 }
 
 TEST(PostgresExamine, AServerAsItShouldBeHasNoFaults) {
-    postgres_server server({.lines = {"fsync = on"}});
+    postgres_server server({.syncs = true});
     lethe_side side(server.url());
     side.write("k", "v");
     const result<examination> seen = side.examine();
@@ -582,7 +582,7 @@ TEST(PostgresExamine, AServerAsItShouldBeHasNoFaults) {
 }
 
 TEST(PostgresExamine, ASynchronousReplicaMakesChangesSurviveAFailover) {
-    postgres_pair pair({.server = {.lines = {"fsync = on"}}, .synchronous = true});
+    postgres_pair pair({.server = {.syncs = true}, .synchronous = true});
     lethe_side side(pair.url());
     const result<examination> seen = side.examine();
     ASSERT_TRUE(seen.has_value()) << describe(seen.error());
