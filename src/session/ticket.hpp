@@ -21,6 +21,8 @@ class ticket {
  public:
     ticket(const ticket&) = default;
     ticket& operator=(const ticket&) = default;
+    ticket(ticket&&) noexcept = default;
+    ticket& operator=(ticket&&) noexcept = default;
     ~ticket();
 
     [[nodiscard]] static ticket make(random_source& random);
