@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What tokens, sessions and idempotent requests cost the gateway, the latter two in memory (the
 # filter by itself), on Redis, SQLite and PostgreSQL, sessions also in sealed cookies, beside plain
-# proxying and beside nginx with Lua doing the like over Redis: CPU microseconds per request, all in one run, in turn.
+# proxying and beside nginx with Lua doing the like over Redis: CPU microseconds per request, all in
+# one run, in turn.
 #
 #   bench/state.sh [LETHE] [SECONDS] [ROUNDS]     default: build/release/lethe 3 5
 #
