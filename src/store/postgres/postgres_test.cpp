@@ -409,7 +409,7 @@ TEST(Postgres, ADeadlockWithSomebodyElseIsUndoneAndTriedAgain) {
                        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%DO $$%' "
                        "AND wait_event = 'PgSleep'") != "0";
         },
-        30s));
+        10s));
     const auto got =
         side.transact({put{"a", "1", 1h, anything{}, ""}, put{"b", "1", 1h, anything{}, ""}});
     other.join();
@@ -440,7 +440,7 @@ TEST(Postgres, PurgingPassesByWhatOthersHoldAndDisturbsNoReader) {
                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
                        "'PgSleep'") == "1";
         },
-        30s));
+        10s));
     std::size_t removed = 0;
     while (true) {
         const result<std::size_t> some =
@@ -511,7 +511,7 @@ TEST(PostgresSchema, MigrateTellsWhatItFoundAndTwiceIsOnce) {
     const result<migration> second = side.migrate();
     ASSERT_TRUE(second.has_value());
     EXPECT_EQ(second->from, schema_version);
-    EXPECT_TRUE(wait_for([&] { return side.ping().has_value(); }, 30s));
+    EXPECT_TRUE(wait_for([&] { return side.ping().has_value(); }, 10s));
     EXPECT_TRUE(side.write("k", "v", absent{}).done);
     EXPECT_EQ(server.sql("SELECT count(*) FROM elsewhere.lethe_records"), "1");
 }
@@ -547,7 +547,7 @@ TEST(PostgresSchema, AUserWithoutTheRightToMakeTablesUsesThoseThatAreThere) {
     server.sql(
         "GRANT USAGE ON SCHEMA lethe TO guest; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL "
         "TABLES IN SCHEMA lethe TO guest");
-    EXPECT_TRUE(wait_for([&] { return guest.ping().has_value(); }, 30s));
+    EXPECT_TRUE(wait_for([&] { return guest.ping().has_value(); }, 10s));
     EXPECT_TRUE(guest.write("k", "v", absent{}).done);
 }
 
